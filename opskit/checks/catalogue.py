@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "NET014": "network.load_balancer_reaches_app",
     "TCP001": "tcp.port_reachable",
     "TCP002": "tcp.port_listening",
+    "TCP003": "tcp.server_speaks_protocol",
     "TLS001": "tls.app_uses_tls",
     "TLS002": "tls.certificate_valid",
     "TLS003": "tls.name_matches",

@@ -151,6 +151,10 @@ class ServerHandshake:
         return True if self.with_tls is not None and self.with_tls.allows_authentication else None
 
 
+UNHEARD = ServerHandshake(None, None, "", (), None, None)
+"""Nothing is known: no server was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginResult:
     """The result of a login. `message` is the first line of the server's or the driver's message."""

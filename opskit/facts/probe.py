@@ -9,7 +9,7 @@ from opskit import engine
 from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.engine.interface import Engine, Exchange, ServerHandshake
+from opskit.engine.interface import UNHEARD, Engine, Exchange, ServerHandshake
 from opskit.errors import TransportError, UsageError
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
@@ -214,11 +214,7 @@ def read(
     _refuse_wrong_names(target, result, groups, app)
     known = database.value if isinstance(database, Known) else None
     database_engine = _engine_of(known)
-    greeting = (
-        database_engine.greeting(result.heard)
-        if database_engine
-        else ServerHandshake(None, None, "", (), None, None)
-    )
+    greeting = database_engine.greeting(result.heard) if database_engine else UNHEARD
     return InstanceProbe(
         result,
         greeting,

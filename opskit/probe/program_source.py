@@ -19,6 +19,7 @@ PARTS = (
     "jobs",
     "machine",
     "network",
+    "exchanges",
     "aws_calls",
     "credential_reads",
     "connection_settings",

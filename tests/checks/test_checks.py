@@ -20,7 +20,13 @@ from opskit.checks.shell_rendering import Caller, render
 from opskit.checks.state_changes import summary
 from opskit.commands import AwsCall
 from opskit.credential_source.interface import ReadFailure
-from opskit.engine.interface import NO_PROOF, LoginFailure, ServerAnswer, ServerTrust
+from opskit.engine.interface import (
+    NO_PROOF,
+    ExchangeResult,
+    LoginFailure,
+    ServerAnswer,
+    ServerTrust,
+)
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
@@ -277,6 +283,24 @@ FULL = ServerAnswer(None, "", "53300", "sorry, too many clients already")
 NO_SLOT = answering(with_tls=FULL, without_tls=FULL)
 STARTS = ServerAnswer(None, "", "57P03", "the database system is starting up")
 STARTING = answering(with_tls=STARTS, without_tls=STARTS)
+ELSEWHERE = DatabaseHost("10.0.2.45", 3000, "/linkbox/db-endpoint")
+
+
+def other_server(sent: bytes, at: str = "10.0.2.45", port: int = 3000) -> InstanceProbe:
+    """A server of another protocol, and what it sends; nothing: it is silent."""
+    names = ("tls", "plain", "http-request", "tls-hello")
+    heard = {n: ExchangeResult(n, error="timeout") for n in names}
+    if sent:
+        heard = {
+            "tls": ExchangeResult("tls", (sent[:1],)),
+            "plain": ExchangeResult("plain", (sent,)),
+        }
+    tried = (b.connection(), replace(b.connection(), host=at, address="10.0.2.45", port=port))
+    greeting = replace(SILENT_SERVER.greeting, is_engine=False if sent else None)
+    result = replace(SILENT_SERVER.result, heard=heard, connections=tried)
+    return replace(SILENT_SERVER, greeting=greeting, result=result)
+
+
 NOT_RESOLVED = b.probe(resolutions=())
 UNREADABLE = ReadFailure(
     "/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None
@@ -593,6 +617,15 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR006", UNKNOWN, (StoredCredential(b.parameters().existing[:3], (), (UNREADABLE,)),)),
     ("PAR010", UNKNOWN, (DatabaseEvidence({}), NOBODY_ANSWERS)),
     ("PAR010", PASS, (DatabaseEvidence({}),)),
+    ("TCP003", FAIL, (other_server(b"HTTP/1.1 400 Bad Request\r\n"), ELSEWHERE, at("10.0.2.45:3000"), NOBODY_ANSWERS)),
+    ("TCP003", FAIL, (other_server(b"SSH-2.0-OpenSSH_9.6\r\n"), ELSEWHERE, NOBODY_ANSWERS, b.parameters(endpoint=None))),
+    ("TCP003", FAIL, (other_server(b"J\0\0\0\n8.0.40\0", at=b.HOST, port=5432), NOBODY_ANSWERS)),
+    ("TCP003", FAIL, (other_server(b""), ELSEWHERE, at("10.0.2.45:3000"), NOBODY_ANSWERS)),
+    ("TCP003", FAIL, (other_server(b"", at=b.HOST, port=5432), NOBODY_ANSWERS)),
+    ("TCP003", PASS, (STARTING, NOBODY_ANSWERS)),
+    ("TCP003", PASS, (SILENT_SERVER,)),
+    ("TCP003", UNKNOWN, (SILENT_SERVER, NOBODY_ANSWERS)),
+    ("TCP003", UNKNOWN, (replace(SILENT_SERVER, result=replace(SILENT_SERVER.result, connections=(b.connection("refused"),))), NOBODY_ANSWERS)),
     ("TCP001", UNKNOWN, (b.probe(connections=(b.connection("not connected"),)),)),
     ("TCP002", UNKNOWN, (b.probe(connections=(b.connection("not connected"),)),)),
     ("TCP001", UNKNOWN, (b.probe(connections=(replace(b.connection(), host="other.host"),)),)),

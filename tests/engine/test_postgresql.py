@@ -53,7 +53,8 @@ def test_the_bytes_are_those_of_the_protocol() -> None:
 
 
 def heard(tls: tuple[bytes, ...], plain: tuple[bytes, ...]) -> dict[str, ExchangeResult]:
-    return {"tls": ExchangeResult("tls", tls, "TLSv1.3"), "plain": ExchangeResult("plain", plain)}
+    version = "TLSv1.3" if len(tls) > 1 else ""
+    return {"tls": ExchangeResult("tls", tls, version), "plain": ExchangeResult("plain", plain)}
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,14 @@ def test_both_exchanges_are_read() -> None:
 @pytest.mark.parametrize(
     ("tls", "plain", "is_engine", "offers_tls"),
     [
-        ((b"S",), (), True, True),
-        ((b"N",), (), True, False),
+        ((b"S",), (), None, None),
+        ((b"N",), (), None, None),
+        ((b"S",), (ASKS,), True, True),
+        ((b"N",), (ASKS,), True, False),
+        ((b"S",), (b"SSH-2.0-OpenSSH_9.6\r\n",), False, None),
+        ((b"N",), (b"NOTICE",), False, None),
+        ((b"R",), (b"RFB 003.008\n",), False, None),
+        ((b"E",), (b"EHLO who are you?",), False, None),
         ((b"H",), (), False, None),
         ((), (ASKS,), True, None),
         ((), (b"HTTP/1.1 400",), False, None),
@@ -129,9 +136,14 @@ def request(code: int, *more: bytes) -> bytes:
         (PLAIN_REFUSED, ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "a", user "u", database "d", no encryption')),
         (error("28P01", "no"), ServerAnswer(False, "", "28P01", "no")),
         (STARTING, ServerAnswer(None, "", "57P03", "starting up")),
-        (b"E\0\0\0\x08M\xfc\0", ServerAnswer(None, "", "", "\ufffd")),
-        (b"E\0\0\0\x05M", ServerAnswer(None, "", "", "")),
+        (b"E\0\0\0\x0fC57P03\0M\xfc\0", ServerAnswer(None, "", "57P03", "\ufffd")),
+        (b"E\0\0\0\x0bC53300", ServerAnswer(None, "", "53300", "")),
+        (b"E\0\0\0\xffj\x04Host is not allowed", None),
         (b"E\0\0\0\x04", None),
+        (b"R\0\0\0\x04....", None),
+        (request(13), None),
+        (b"RFB 003.008\n", None),
+        (b"E" + b"\x7f" * 40, None),
         (request(0)[:8], None),
         (b"S" + request(0)[1:], None),
         (b"X" + STARTING[1:], None),

@@ -8,6 +8,7 @@ from typing import Any
 
 from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, State
 from opskit.config import Target
+from opskit.engine.interface import UNHEARD
 from opskit.errors import TargetError
 from opskit.facts import database as databases
 from opskit.facts.certificate import Certificate
@@ -15,6 +16,7 @@ from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
 from opskit.facts.identity import Identity
 from opskit.facts.interface import FactUnavailable, Known
+from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.stored_credential import (
@@ -104,6 +106,15 @@ def _choose_again(state: State) -> None:
         state.set(host)
         facts[OperatorDns] = STALE
         facts[Certificate] = STALE
+        _forget_server(state)
+
+
+def _forget_server(state: State) -> None:
+    """Drop what the server at the earlier host said."""
+    probe = state.facts.get(InstanceProbe)
+    if isinstance(probe, Known):
+        result = replace(probe.value.result, heard={})
+        state.set(replace(probe.value, result=result, greeting=UNHEARD))
 
 
 EFFECTS: Effects = {

@@ -39,6 +39,10 @@ from opskit.secret import Secret
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 PROTOCOL = 196608
 
+LONGEST_ANSWER = 30000
+"""libpq rejects a longer error before authentication (fe-connect.c)."""
+LAST_METHOD = 12
+"""The code of AuthenticationSASLFinal, the highest one."""
 METHODS = {0: NO_PROOF, 3: "cleartext", 5: "md5", 10: "sasl"}
 
 INVALID_AUTHORIZATION = "28"
@@ -118,16 +122,19 @@ class PostgreSql:
             heard.get("plain", ExchangeResult("plain")),
         )
         first = tls.parts[0][:1] if tls.parts else b""
+        with_tls = parse_answer(tls.parts[1]) if len(tls.parts) > 1 else None
         without = parse_answer(plain.parts[0]) if plain.parts else None
-        is_engine: bool | None = None
-        if first or plain.parts:
-            is_engine = first in (b"S", b"N") or without is not None
+        # One letter proves nothing: the banner of SSH begins with S too.
+        is_engine: bool | None = True
+        if not (with_tls or without or (first == b"S" and tls.tls_version)):
+            is_engine = False if plain.parts or first not in (b"", b"S", b"N") else None
+        offers_tls = {b"S": True, b"N": False}.get(first) if is_engine else None
         return ServerHandshake(
             is_engine=is_engine,
-            offers_tls={b"S": True, b"N": False}.get(first),
-            tls_version=tls.tls_version,
-            certificates=tls.certificates,
-            with_tls=parse_answer(tls.parts[1]) if len(tls.parts) > 1 else None,
+            offers_tls=offers_tls,
+            tls_version=tls.tls_version if is_engine else "",
+            certificates=tls.certificates if is_engine else (),
+            with_tls=with_tls,
             without_tls=without,
         )
 
@@ -286,20 +293,26 @@ def _quoted(value: str) -> str:
 
 
 def parse_answer(reply: bytes) -> ServerAnswer | None:
-    """An authentication request or an error; None for anything else."""
-    if len(reply) >= 9 and reply[:1] == b"R":
+    """An authentication request or an error; None for anything else, such as a banner with that letter."""
+    if len(reply) < 6 or not 4 < struct.unpack("!i", reply[1:5])[0] <= LONGEST_ANSWER:
+        return None
+    if reply[:1] == b"R" and len(reply) >= 9:
         code = struct.unpack("!i", reply[5:9])[0]
+        if not 0 <= code <= LAST_METHOD:
+            return None
         method = METHODS.get(code, str(code))
         if method == "sasl":
             method = ", ".join(m.decode("ascii", "replace") for m in reply[9:].split(b"\0") if m)
         return ServerAnswer(True, method)
-    if len(reply) > 5 and reply[:1] == b"E":
+    if reply[:1] == b"E":
         fields = {
             chr(part[0]): part[1:].decode("utf-8", "replace")
             for part in reply[5:].split(b"\0")
             if part
         }
         code = fields.get("C", "")
+        if not code:
+            return None
         is_rejected = code.startswith(INVALID_AUTHORIZATION)
         return ServerAnswer(False if is_rejected else None, "", code, fields.get("M", ""))
     return None

@@ -24,6 +24,15 @@ def isolated(probe, what, function, *arguments):
     return threading.Thread(target=job, daemon=True)
 
 
+def run_and_wait(jobs):
+    """Run all at once, and wait for them; each ends by its own limit."""
+    started = list(jobs)
+    for job in started:
+        job.start()
+    for job in started:
+        job.join()
+
+
 def run_all(jobs, limit_s):
     """Start all, and wait for them no longer than the limit."""
     end = time.time() + limit_s

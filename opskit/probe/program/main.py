@@ -9,12 +9,13 @@ import os
 
 from opskit.probe.program.containers import probe_containers
 from opskit.probe.program.credential_reads import probe_aws
+from opskit.probe.program.exchanges import probe_exchanges
 from opskit.probe.program.health import probe_health
 from opskit.probe.program.jobs import isolated, run_all
 from opskit.probe.program.listening_container import emit_serving
 from opskit.probe.program.logins import probe_container_logins, probe_parameter_login
 from opskit.probe.program.machine import probe_machine
-from opskit.probe.program.network import probe_exchange, probe_name, probe_tcp
+from opskit.probe.program.network import probe_name, probe_tcp
 from opskit.probe.program.probe import Probe
 
 LIMIT_S = 12
@@ -40,9 +41,7 @@ def main(text):
         isolated(probe, "tcp %s:%s" % (h, p), probe_tcp, h, p) for h, p in request["tcp_targets"]
     ]
     jobs += [
-        isolated(probe, "exchange " + e["name"], probe_exchange, e) for e in request["exchanges"]
-    ]
-    jobs += [
+        isolated(probe, "exchanges", probe_exchanges, request["exchanges"]),
         isolated(probe, "containers", containers_then_logins),
         isolated(probe, "login parameters", probe_parameter_login),
     ]
