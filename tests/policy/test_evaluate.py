@@ -200,3 +200,17 @@ def test_a_grant_with_constraints(
     is_exact = "EncryptionContextEquals" in (constraints or {})
     expected = is_allowed and not (is_exact and more)
     assert (decision.result is EvaluationResult.ALLOWED) is expected
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        {"GranteePrincipal": ROLE},
+        {"GranteePrincipal": ROLE, "Operations": ["Encrypt"]},
+        {"Operations": ["Decrypt"]},
+        {"GranteePrincipal": f"{ROLE}x", "Operations": ["Decrypt"]},
+    ],
+)
+def test_a_grant_of_something_else(grant: dict[str, Any]) -> None:
+    decision = decided(decrypts(policy(TO_OTHER), grants=(grant,)))
+    assert decision.result is EvaluationResult.IMPLICIT_DENY

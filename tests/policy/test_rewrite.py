@@ -52,6 +52,11 @@ class TestAllow:
         assert allow(DECRYPT, others)["Condition"] == others
 
 
+def test_a_document_has_the_version_with_variables() -> None:
+    expected = {"Version": "2012-10-17", "Statement": [deny("s3:*"), allow(READ)]}
+    assert document(deny("s3:*"), allow(READ)) == expected
+
+
 @pytest.mark.parametrize("statements", [deny("s3:*"), [deny("s3:*")]])
 def test_statements_are_added_at_the_end(statements: Any) -> None:
     raw = {"Version": "2008-10-17", "Id": "x", "Statement": statements}
