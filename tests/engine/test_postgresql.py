@@ -23,6 +23,7 @@ from opskit.engine.interface import (
 )
 from opskit.engine.postgresql import roles
 from opskit.engine.postgresql.engine import ENGINE, parse_answer
+from opskit.redaction import redact
 from opskit.secret import Secret
 
 UNVERIFIED = ServerTrust(("localhost",), None, reason="nothing is known of it")
@@ -218,6 +219,11 @@ class TestClient:
             host="db.ex", port=5433, user="a:b", database="shop", password=Secret("c\\d:e")
         )
         assert content.reveal() == "db.ex:5433:shop:a\\:b:c\\\\d\\:e\n"
+
+    def test_the_names_in_the_password_file_stay_readable(self) -> None:
+        place = {"host": "readable.example", "port": 5433, "user": "app", "database": "inventory"}
+        ENGINE.password_file(password=Secret("c-d"), **place)  # type: ignore[arg-type]
+        assert redact("inventory on readable.example") == "inventory on readable.example"
 
     def test_a_command_gets_the_variables_and_perhaps_the_file(self) -> None:
         client = ClientSettings({"PGHOST": "h"}, "")
