@@ -65,7 +65,7 @@ class CorrectSettings:
         if difference.parameter.format_problems:
             return f"{name} has {' and '.join(difference.parameter.format_problems)}"
         if difference.parameter.purpose == "endpoint" and is_address(host):
-            return f"{name} holds an address, which changes with every failover"
+            return f"{name} holds an address, which a failover can change"
         if isinstance(self.login, Known):
             if self.login.value.succeeded:
                 return ""

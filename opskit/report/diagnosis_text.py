@@ -315,7 +315,8 @@ def _result(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
         if not diagnosis.bugs:
             yield f"MORE  {visible(style.operator_command)}   asks what your side lacks"
     if diagnosis.verdict is Verdict.DEGRADED:
-        yield "  The app still answers; it will not after its next start."
+        healthy = next(j for j in diagnosis.judged if j.check.code == "APP003")
+        yield from _wrapped(f"The app still answers: {healthy.finding.summary}.", "  ", style)
     calls = f"{diagnosis.calls} AWS calls in {diagnosis.rounds} rounds"
     counted = f"{len(diagnosis.judged)} checks · {calls} · {diagnosis.seconds:.1f} s"
     not_judged = f" · {unknown} not judged" if unknown else ""

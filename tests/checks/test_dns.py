@@ -6,6 +6,7 @@ import pytest
 
 from opskit.checks.interface import Status
 from opskit.checks.shell_rendering import render
+from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.vpc import VpcDns
 from opskit.probe.response import Resolution
 from tests import builders as b
@@ -43,6 +44,12 @@ def test_who_else_is_concerned_is_told() -> None:
     assert found.fix is not None
     assert "Clients outside the VPC lose their way to it." in found.fix.caution
     assert "that of the whole VPC" in found.fix.caution
+
+
+def test_a_resolver_that_is_silent_has_looked_into_no_zone() -> None:
+    zone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 2, False),))
+    assert "shadows it" in judge("DNS001", b.probe(resolutions=(GONE,)), zone).summary
+    assert "Z1" not in judge("DNS001", b.probe(resolutions=(SILENT,)), zone).summary
 
 
 def test_a_public_address_that_aws_does_not_explain() -> None:

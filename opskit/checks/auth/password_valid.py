@@ -65,7 +65,7 @@ def check(
     if login.succeeded:
         return passed(
             f"{login.user} logs in from {login.tried_from}{tls} in {login.milliseconds:.0f} ms",
-            observed(f"a login from {login.tried_from} and one question"),
+            observed(f"a login from {login.tried_from}"),
         )
     if login.failure in AFTER_AUTHENTICATION:
         return passed(

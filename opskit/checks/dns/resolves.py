@@ -40,6 +40,8 @@ leads_to = symptoms = (SymptomKind.NOT_RESOLVED,)
 RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 is_essential = True
 
+NO_ANSWER = "the resolver did not answer"
+"""The probe's message for a resolver without an answer."""
 NO_NAME = "the name does not exist"
 """The probe's message for NXDOMAIN."""
 passes_on = one_of(
@@ -71,7 +73,17 @@ def check(
                 *here,
             )
         advice = _by_error(host, seen.error, probe)
-        return _does_not(host, f"on {noun}: {seen.error}", vpc_dns, zones, here, database, advice)
+        is_silent = seen.error == NO_ANSWER
+        return _does_not(
+            host,
+            f"on {noun}: {seen.error}",
+            vpc_dns,
+            zones,
+            here,
+            database,
+            advice,
+            is_silent=is_silent,
+        )
     reason = probe.reason if isinstance(probe, Unknown) else f"{noun} could not resolve names"
     missing = probe.missing if isinstance(probe, Unknown) else (f"the name as {noun} sees it",)
     # RDS's names are in the public DNS, so that no one else can resolve one that does not exist there.
@@ -93,8 +105,10 @@ def _does_not(
     here: tuple[Evidence, ...],
     database: Fact[Database],
     advice: Advice,
+    *,
+    is_silent: bool = False,
 ) -> Finding:
-    cause, seen, remedy = _cause(host, vpc_dns, zones, database)
+    cause, seen, remedy = _cause(host, vpc_dns, zones, database, is_silent=is_silent)
     text = f"{host.name} does not resolve {where}{cause}"
     return failed(
         text,
@@ -108,10 +122,18 @@ def _does_not(
 
 
 def _cause(
-    host: DatabaseHost, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones], database: Fact[Database]
+    host: DatabaseHost,
+    vpc_dns: Fact[VpcDns],
+    zones: Fact[PrivateZones],
+    database: Fact[Database],
+    *,
+    is_silent: bool,
 ) -> tuple[str, tuple[Evidence, ...], Remedy | None]:
-    """The cause of the failed resolution as a clause, its evidence, and the remedy."""
-    if isinstance(zones, Known) and zones.value.covering:
+    """The cause of the failed resolution as a clause, its evidence, and the remedy.
+
+    A resolver that does not answer has not looked into any zone.
+    """
+    if isinstance(zones, Known) and zones.value.covering and not is_silent:
         zone = zones.value.covering[0]
         seen = reported(f"route53:ListHostedZonesByVPC lists {zone.name} for the VPC")
         label = f"the private hosted zone {zone.name} ({zone.zone_id})"

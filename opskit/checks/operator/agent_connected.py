@@ -55,7 +55,7 @@ def check(app: Workload, agent: SsmAgent) -> Finding:
         return passed(f"the agent of {label} ({agent.version or 'no version'}) takes sessions")
     if agent.ping is None:
         return failed(
-            f"{label} never registered with Systems Manager here",
+            f"{label} is not registered with Systems Manager here",
             *known,
             fix=Advice(
                 f"Give {label} a profile with AmazonSSMManagedInstanceCore and a way to port 443 of ssm, "

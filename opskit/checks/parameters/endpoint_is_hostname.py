@@ -69,7 +69,7 @@ def check(
         )
     if not today or host in today:
         return warned(
-            f"{endpoint.name} holds the address {host}; at the next failover it will be wrong",
+            f"{endpoint.name} holds the address {host}, which a failover or a maintenance can change",
             fix=fix,
         )
     others = ", ".join(today)
@@ -85,7 +85,7 @@ def check(
             ),
         )
     return failed(
-        f"{endpoint.name} holds the address {host}, which is no longer {identifier}'s: that is {others}",
+        f"{endpoint.name} holds the address {host}, which is not {identifier}'s: that is {others}",
         seen,
         fix=fix,
         place=where,

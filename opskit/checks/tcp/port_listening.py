@@ -48,7 +48,8 @@ def check(
         return failed(
             f"nothing listens on {connection.address}:{connection.port}: the connection was refused at once",
             observed(
-                f"from {connection.local_address or target.workload_kind.definite}; so the way there is open"
+                f"from {connection.local_address or target.workload_kind.definite}; a security group, an ACL "
+                "or a route would have dropped it in silence"
             ),
             fix=_advice(host, connection, database),
             symptom=symptom(

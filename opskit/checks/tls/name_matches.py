@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
-from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
+from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, warned
 from opskit.checks.seen import Seen, one_of
 from opskit.checks.symptoms import containers_place
 from opskit.engine.interface import LoginFailure
@@ -61,7 +61,8 @@ def check(
     if not certificate.names_host(host.name):
         return warned(
             f"the certificate is made for {', '.join(certificate.names)}, not for {host.name}",
-            observed(f"clients with {tls.setting(TlsMode.VERIFY_IDENTITY)} turn away"),
+            observed("the server shows this certificate"),
+            derived(f"clients with {tls.setting(TlsMode.VERIFY_IDENTITY)} turn away"),
             fix=_named(host.source, certificate, database),
         )
     verified = [
