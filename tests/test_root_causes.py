@@ -19,7 +19,9 @@ from opskit.config import Target
 from opskit.diagnosis.result import Verdict
 from opskit.diagnosis.root_causes import find_root_causes, leads_to, of_other_database
 from opskit.diagnosis.run import doubted_database, judge
+from opskit.engine.interface import LoginFailure
 from opskit.facts.interface import Unknown
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.probe.response import Health
@@ -111,6 +113,16 @@ def test_an_app_that_ends_by_itself_is_a_symptom_and_one_that_is_stopped_a_fault
             health=Health("http://127.0.0.1:3000/health", None, None, "Connection refused"),
         )
         assert causes_of(b.snapshot(closed, probe)) == causes
+
+
+def test_a_database_that_reboots_is_the_cause_of_a_refusal() -> None:
+    refused = b.connection("refused")
+    login = LoginAttemptResult(
+        False, LoginFailure.REFUSED, "Connection refused", 1.0, "", "the instance", "linkbox"
+    )
+    probe = b.probe(connections=(refused,), attempts=(), health=None)
+    snapshot = b.snapshot(b.database(status="rebooting"), probe, login)
+    assert causes_of(snapshot) == ["RDS001"]
 
 
 def test_an_app_that_names_another_symptom_is_not_explained() -> None:

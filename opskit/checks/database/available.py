@@ -27,6 +27,7 @@ from opskit.checks.interface import (
 )
 from opskit.checks.seen import Seen, one_of
 from opskit.commands import AwsWait, Command
+from opskit.engine.interface import LoginFailure
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known
@@ -112,13 +113,18 @@ def check(database: Database, login: Fact[LoginAttemptResult], host: Fact[Databa
             fix=_events(instance, "Nothing has to be changed for the app now. "),
         )
     if instance.status in PASSING:
-        return warned(
-            f"{text}; logins can fail until it is available",
-            message,
-            fix=Advice(
-                f"Wait: aws rds wait db-instance-available --db-instance-identifier {instance.identifier}"
-            ),
+        wait = Advice(
+            f"Wait: aws rds wait db-instance-available --db-instance-identifier {instance.identifier}"
         )
+        if _is_down(login, host):
+            return failed(
+                f"{text}, and takes no login",
+                message,
+                observed(f"a login from {login.value.tried_from}: {login.value.message}"),
+                fix=wait,
+                place=place(databases=[instance.identifier]),
+            )
+        return warned(f"{text}; logins can fail until it is available", message, fix=wait)
     if not is_known:
         return warned(text, message, fix=_events(instance))
     return failed(
@@ -137,6 +143,18 @@ def _logs_in(
     return (
         isinstance(login, Known)
         and login.value.succeeded
+        and isinstance(host, Known)
+        and host.value.is_from_rds
+    )
+
+
+def _is_down(
+    login: Fact[LoginAttemptResult], host: Fact[DatabaseHost]
+) -> TypeGuard[Known[LoginAttemptResult]]:
+    """Whether a login at the endpoint that RDS names met a server that is down; silence has other causes."""
+    return (
+        isinstance(login, Known)
+        and login.value.failure in (LoginFailure.REFUSED, LoginFailure.NOT_READY)
         and isinstance(host, Known)
         and host.value.is_from_rds
     )
