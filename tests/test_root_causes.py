@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from random import Random
 from typing import Any
 
 import pytest
 
 from opskit.analysis import analyze_all
-from opskit.checks.catalogue import all_checks, check_of, checks_of_layer, default_checks
+from opskit.checks.catalogue import CODES, all_checks, check_of, checks_of_layer, default_checks
 from opskit.checks.fix import Fix
 from opskit.checks.interface import Check, CheckResult, Finding, Status, failed, not_reached
 from opskit.checks.run import run_check
@@ -25,6 +26,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.probe.response import Health
+from opskit.sandbox.faults import FAULTS
 from opskit.symptom import Place, Symptom, SymptomKind, place, symptom
 from tests import builders as b
 from tests import recorded
@@ -79,18 +81,45 @@ PAIRS = {
 """Two recorded faults -> the root causes, in causal order."""
 
 
-def causes_of(snapshot: Snapshot) -> list[str]:
-    """The root causes' codes, without the verification of fixes, which is slow and tested elsewhere."""
+def results_of(snapshot: Snapshot) -> tuple[CheckResult, ...]:
+    """The results, without the verification of fixes, which is slow and tested elsewhere."""
     snapshot = analyze_all(snapshot)
     doubted = doubted_database(snapshot)
     findings = ((c, run_check(c, snapshot)) for c in default_checks())
-    results = [CheckResult(c, of_other_database(c, f, doubted)) for c, f in findings]
-    return codes(r for r in find_root_causes(results) if r.is_root_cause)
+    return find_root_causes(CheckResult(c, of_other_database(c, f, doubted)) for c, f in findings)
+
+
+def causes_of(snapshot: Snapshot) -> list[str]:
+    return codes(r for r in results_of(snapshot) if r.is_root_cause)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_two_faults_are_two_root_causes(first: str, second: str) -> None:
     assert causes_of(recorded.combine(first, second)) == PAIRS[first, second]
+
+
+ONE_FAULT = {
+    ("PAR010", "*"): "what is judged of another app's database is none of the app's faults",
+    ("RDS003", "AUT001"): "RDS has set another password than the parameter holds",
+    ("PAR006", "AUT001"): "a newline and another password look the same to the database",
+    ("PAR004", "DNS002"): "the name that resolves publicly is not the database's",
+    ("AUT001", "APP002"): "where the parameter is wrong, the app's other password may be right",
+}
+"""(cause, explained) -> why two failures of a pair are findings of one fault."""
+
+
+@pytest.mark.full
+def test_no_fault_of_a_pair_that_fails_is_explained_away() -> None:
+    names = [n for n, fault in FAULTS.items() if fault.status == "fail" and not fault.is_symptom]
+    order = list(CODES)
+    names.sort(key=lambda n: order.index(FAULTS[n].code))
+    pairs = [(a, c) for a, c in combinations(names, 2) if FAULTS[a].code[:3] != FAULTS[c].code[:3]]
+    for first, second in Random(11).sample(pairs, 120):
+        results = {r.check.code: r for r in results_of(recorded.combine(first, second))}
+        for code in (FAULTS[first].code, FAULTS[second].code):
+            cause = results[code].caused_by
+            if results[code].finding.status is Status.FAIL and cause is not None:
+                assert {(cause, code), (cause, "*")} & ONE_FAULT.keys(), (first, second)
 
 
 def test_reading_and_decrypting_are_two_rights() -> None:

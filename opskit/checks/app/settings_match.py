@@ -76,6 +76,11 @@ def check(
     texts = [
         f"{c.name} uses {'; '.join(_text(d) for d in several)}" for c, several in differing.items()
     ]
+    shown = symptom(
+        SymptomKind.SETTINGS_DIFFER,
+        _place(differing, hosts=[*map(_host, differing), parameters.host or ""]),
+        is_fault=True,
+    )
     return failed(
         "; ".join(texts),
         *(
@@ -84,11 +89,28 @@ def check(
         ),
         fix=choose_fix(differing, app.value, CorrectSettings(parameters, database, dns, login)),
         place=_place(differing, hosts=[_host(c) for c in differing]),
-        symptom=symptom(
-            SymptomKind.SETTINGS_DIFFER,
-            _place(differing, hosts=[*map(_host, differing), parameters.host or ""]),
-            is_fault=True,
-        ),
+        symptom=None if _is_wrong_itself(differing, database, probe.value) else shown,
+    )
+
+
+def _is_wrong_itself(
+    differing: Mapping[Container, Sequence[SettingDifference]],
+    database: Fact[Database],
+    probe: InstanceProbe,
+) -> bool:
+    """Whether the app, which is not healthy, connects elsewhere than to the database that RDS names.
+
+    Then the setting is a fault of its own, also where the parameter is wrong too.
+    """
+    is_healthy = probe.health is not None and probe.health.is_good
+    if is_healthy or not isinstance(database, Known):
+        return False
+    right = {"host": database.value.host, "port": str(database.value.port)}
+    settings = (d.setting for several in differing.values() for d in several)
+    return any(
+        value and setting.value.lower() != value.lower()
+        for setting in settings
+        if (value := right.get(setting.name))
     )
 
 
