@@ -559,6 +559,9 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
             # The last fault first: it may have been injected into what the one before had left.
             for name in request["names"] or list(reversed(sandbox.broken)):
                 sandbox.revert(name)
+    elif command == "reset":
+        with sandbox.changing:
+            sandbox.reset()
     elif command == "rights":
         sandbox.client("iam").put_user_policy(
             UserName="oncall", PolicyName="everything", PolicyDocument=request["names"][0]
@@ -588,6 +591,8 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
         sandbox.look.set()
     elif command == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    elif command not in ("status", "changes"):
+        raise ValueError(f"there is no command {command!r}")
     changes = list(sandbox.emulated_aws.fault_injector.changes)
     if command == "changes":
         sandbox.emulated_aws.fault_injector.changes.clear()

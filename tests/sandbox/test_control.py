@@ -33,6 +33,10 @@ class SlowSandbox:
         self._change(f"revert {name}")
         self.broken.remove(name)
 
+    def reset(self) -> None:
+        self._change("reset")
+        self.broken.clear()
+
     def _change(self, what: str) -> None:
         self.overlaps += self._busy
         self._busy = True
@@ -64,6 +68,18 @@ def test_the_last_fault_is_reverted_first() -> None:
     send(sandbox, "inject", "first", "second")
     assert send(sandbox, "revert")["broken"] == []
     assert sandbox.order[2:] == ["revert second", "revert first"]
+
+
+def test_a_reset_reaches_the_sandbox() -> None:
+    sandbox = SlowSandbox()
+    send(sandbox, "inject", "first")
+    assert send(sandbox, "reset")["broken"] == []
+    assert sandbox.order == ["inject first", "reset"]
+
+
+def test_a_command_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ValueError, match="restart"):
+        send(SlowSandbox(), "restart")
 
 
 def test_the_operator_has_no_setting_that_hides_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
