@@ -276,3 +276,27 @@ def test_a_line_of_the_driver_in_plain_words(line: str, explanation: str) -> Non
 )
 def test_the_first_line_of_the_driver_s_message(text: str, line: str) -> None:
     assert roles.first_line(text) == line
+
+
+def test_the_login_is_of_the_address_under_the_name_and_says_who_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(psycopg, "connect", lambda **options: asked.append(options))
+    roles._connect(SERVER, "app", PASSWORD, 4.9)
+    roles._connect(SERVER, "app", PASSWORD, 0.5)
+    [first, second] = asked
+    assert first == {
+        "host": "db.example",
+        "hostaddr": "10.0.0.5",
+        "port": 5432,
+        "user": "app",
+        "password": "Old-password-1",
+        "dbname": "shop",
+        "connect_timeout": 4,
+        "gssencmode": "disable",
+        "passfile": "/dev/null",
+        "application_name": "opskit",
+        **roles.security_options(SERVER.trust, psycopg.pq.version()),
+    }
+    assert second["connect_timeout"] == 2, "libpq takes no less"
