@@ -8,6 +8,7 @@ from typing import Any
 
 from opskit.checks import resolved_database
 from opskit.checks.iam import effective_permissions, fix_context
+from opskit.checks.network import api_paths
 from opskit.facts.binding import (
     Function,
     bind,
@@ -26,6 +27,7 @@ ANALYSES: tuple[Function, ...] = (
     resolved_database.analyze,
     database_paths.analyze,
     load_balancer_paths.analyze,
+    api_paths.analyze,
     group_members.analyze,
     role_access.analyze,
     effective_permissions.analyze,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
@@ -55,6 +55,7 @@ from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.vpc import Vpc, VpcDns
+from opskit.facts.vpc_endpoints import VpcEndpoint, VpcEndpoints
 from opskit.facts.vpc_scope import Peering, Peerings
 from opskit.probe.response import (
     ConnectionSetting,
@@ -66,6 +67,7 @@ from opskit.probe.response import (
     Resolution,
     TcpResult,
 )
+from opskit.symptom import SymptomKind
 from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance, InstanceRole
 from opskit.workload.ecs_task import EcsTask, EcsTaskWorkload, TaskInterface, TaskLocation
 
@@ -95,6 +97,7 @@ TARGETS = TargetGroup("arn:tg", "linkbox-backend", 3000, "/health", "HTTP", "vpc
 ALL_OUT = IpPermission("-1", None, None, (), ("0.0.0.0/0",), ())
 
 
+FROM_VPC = (rule(443, cidrs=("10.0.0.0/16",)),)
 FROM_ALL = (rule(443, cidrs=("0.0.0.0/0",)),)
 
 
@@ -134,6 +137,7 @@ def groups(
         {
             "sg-db": SecurityGroup("sg-db", "database-sg", "vpc-1", ingress, (ALL_OUT,)),
             "sg-web": SecurityGroup("sg-web", "web-sg", "vpc-1", (rule(3000, "sg-alb"),), egress),
+            "sg-vpce": SecurityGroup("sg-vpce", "vpce-sg", "vpc-1", FROM_VPC, (ALL_OUT,)),
             "sg-alb": SecurityGroup("sg-alb", "alb-public-sg", "vpc-1", FROM_ALL, (ALL_OUT,)),
         }
     )
@@ -181,6 +185,15 @@ def probe(greeting: ServerHandshake | None = None, **changes: Any) -> InstancePr
         "run-command",
         workload_noun="the instance",
     )
+
+
+def endpoint(service: str, **changes: Any) -> VpcEndpoint:
+    """An interface endpoint in the app's subnet, with private DNS, whose group admits 443 from the app."""
+    made = VpcEndpoint(
+        f"vpce-{service}", "", f"com.amazonaws.us-east-1.{service}", "interface", "available", "vpc-1",
+        ("subnet-app-b",), ("sg-vpce",), True, {},
+    )  # fmt: skip
+    return replace(made, **changes)
 
 
 def acl(tier: str, subnets: tuple[str, ...], *entries: AclEntry) -> NetworkAcl:
@@ -384,6 +397,7 @@ def linkbox() -> Mapping[type, Fact[Any]]:
         ),
         TargetHealths((TargetHealth(TARGETS, "healthy", "", ""),)),
         Peerings(()),
+        VpcEndpoints((endpoint("ssm"), endpoint("ssmmessages"))),
         tables(),
         PrefixLists({}),
         RuleIds({("sg-db", False, "tcp", 5432, 5432, "sg-web"): "sgr-1"}),
@@ -408,6 +422,20 @@ def healthy(kind: type[T]) -> T:
     return next(value for value in values if isinstance(value, kind))
 
 
+@dataclass(frozen=True)
+class NotKnown:
+    """In place of a fact's value: why it is not known."""
+
+    kind: type
+    fact: Unknown
+
+
+AGENT_OFFLINE = NotKnown(
+    InstanceProbe,
+    Unknown("its agent is not connected", ("an agent",), waits_for=(SymptomKind.AGENT_OFFLINE,)),
+)
+
+
 def _engine_of(database: Fact[Database]) -> Fact[DatabaseEngine]:
     """The engine as the gatherer would have it."""
     try:
@@ -419,7 +447,10 @@ def _engine_of(database: Fact[Database]) -> Fact[DatabaseEngine]:
 def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
     """The healthy snapshot with some facts replaced, or unknown."""
     facts = dict(linkbox())
-    facts.update({fact_type(value): known(value) for value in replaced})
+    unread = {value.kind: value.fact for value in replaced if isinstance(value, NotKnown)}
+    values = [value for value in replaced if not isinstance(value, NotKnown)]
+    facts.update({fact_type(value): known(value) for value in values})
+    facts.update(unread)
     facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
     facts[DatabaseEngine] = _engine_of(facts[Database])
     return _analyzed(facts)

@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     "NET012": "network.path_survives_failover",
     "NET013": "network.path_from_every_app_subnet",
     "NET014": "network.load_balancer_reaches_app",
+    "NET015": "network.agent_reaches_apis",
     "TCP001": "tcp.port_reachable",
     "TCP002": "tcp.port_listening",
     "TCP003": "tcp.server_speaks_protocol",

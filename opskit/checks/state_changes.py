@@ -21,6 +21,7 @@ from opskit.facts.snapshot import Snapshot
 from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.subnets import AclEntry, NetworkAcls
 from opskit.facts.vpc import VpcDns
+from opskit.facts.vpc_endpoints import VpcEndpoints
 from opskit.workload.ec2_instance import Ec2InstanceWorkload
 from opskit.workload.interface import Workload, WorkloadRole
 
@@ -255,6 +256,23 @@ def _vpc_dns(old: VpcDns, new: VpcDns, _: Label) -> Iterator[Change]:
             yield Change(f"{attribute} of the VPC", _plain(before), _plain(after))
 
 
+def _endpoints(old: VpcEndpoints, new: VpcEndpoints, _: Label) -> Iterator[Change]:
+    before = {e.endpoint_id: e for e in old.all}
+    after = {e.endpoint_id: e for e in new.all}
+    for _, old_endpoint, new_endpoint in _pairs(before, after):
+        endpoint = new_endpoint or old_endpoint
+        if endpoint is None:
+            continue
+        subject = f"private DNS of {endpoint.label}"
+        if old_endpoint is None or new_endpoint is None:
+            subject, kind = f"endpoint for {endpoint.service}", "endpoint"
+            states = ("", endpoint.vpc_id) if old_endpoint is None else (endpoint.vpc_id, "")
+            yield Change(subject, *states, kind)
+        else:
+            states = _plain(old_endpoint.has_private_dns), _plain(new_endpoint.has_private_dns)
+            yield Change(subject, *states)
+
+
 def _zones(old: PrivateZones, new: PrivateZones, _: Label) -> Iterator[Change]:
     for zone in old.covering:
         if zone not in new.covering:
@@ -286,6 +304,7 @@ COMPARED: dict[type[Any], Callable[[Any, Any, Label], Iterator[Change]]] = {
     RouteTables: _tables,
     VpcDns: _vpc_dns,
     PrivateZones: _zones,
+    VpcEndpoints: _endpoints,
     SsmAgent: _agent,
 }
 """Facts that calls change -> the function that compares two of them."""

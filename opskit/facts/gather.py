@@ -58,6 +58,7 @@ from opskit.facts import (
     transport_choice,
     unfinished_rotation,
     vpc,
+    vpc_endpoints,
     vpc_scope,
     workload,
 )
@@ -139,6 +140,7 @@ READERS: tuple[Function, ...] = (
     tls_setting.read,
     vpc.read,
     vpc.read_dns,
+    vpc_endpoints.read,
     workload.select,
     workload.select_role,
 )

@@ -90,6 +90,7 @@ _ACCOUNT: tuple[Permission, ...] = (
         "ec2:DescribeNetworkAcls",
         "ec2:DescribeRouteTables",
         "ec2:DescribeVpcPeeringConnections",
+        "ec2:DescribeVpcEndpoints",
         "ec2:DescribeNetworkInterfaces",
         "ec2:GetManagedPrefixListEntries",
         "autoscaling:DescribeAutoScalingGroups",

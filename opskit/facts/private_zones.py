@@ -29,11 +29,16 @@ class PrivateZone:
 
 @dataclass(frozen=True, slots=True)
 class PrivateZones:
-    """The VPC's private zones that cover the host's name, the longest first."""
+    """The VPC's private zones that cover the host's name, the longest first.
+
+    Attributes:
+        names: of all private zones of the VPC, in lower case; None where they were not kept.
+    """
 
     vpc_id: str
     region: str
     covering: tuple[PrivateZone, ...]
+    names: tuple[str, ...] | None = None
 
 
 def read(route53: Route53, host: DatabaseHost, database: Database, region: Region) -> PrivateZones:
@@ -53,7 +58,8 @@ def read(route53: Route53, host: DatabaseHost, database: Database, region: Regio
                 int(zone_reply["HostedZone"].get("ResourceRecordSetCount", 0)) <= OWN_RECORDS,
             )
         )
-    return PrivateZones(vpc_id, region.name, tuple(zones))
+    names = tuple(sorted(z["Name"].rstrip(".").lower() for z in reply["HostedZoneSummaries"]))
+    return PrivateZones(vpc_id, region.name, tuple(zones), names)
 
 
 def _covers(zone: str, host: str) -> bool:

@@ -72,6 +72,7 @@ def instance_of(raw: Mapping[str, Any]) -> Instance:
         vpc_id=raw.get("VpcId", ""),
         interfaces=_interfaces(raw),
         scaling_group=named.get("aws:autoscaling:groupName"),
+        public_address=raw.get("PublicIpAddress") or "",
         state_reason=(raw.get("StateReason") or {}).get("Message", ""),
     )
 

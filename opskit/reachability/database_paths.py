@@ -188,11 +188,11 @@ class _PathAnalysis:
         is_ipv6 = ":" in other.address
         cidr = next(iter(subnet.ipv6_cidrs), subnet.cidr) if is_ipv6 else subnet.cidr
         groups = {*other.group_ids, *self.database.instance.security_group_ids}
-        cuts = set(_ranges(self.network, groups))
+        cuts = set(rule_ranges(self.network, groups))
         return representatives(cidr, cuts)[:MOST_PARTS] if cidr else ()
 
 
-def _ranges(network: Network, group_ids: Iterable[str]) -> Iterable[str]:
+def rule_ranges(network: Network, group_ids: Iterable[str]) -> Iterable[str]:
     """Every address range in the rules of both ends' groups, the ACLs and the route tables."""
     for group_id in group_ids:
         group = network.groups.by_id.get(group_id)

@@ -49,6 +49,7 @@ def seed(client: Make, password: str) -> ResourceIds:
     _database(client("rds"), subnets, groups, password, _storage_key(client("kms")))
     _load_balancer(client("elbv2"), vpc, subnets, groups, instance)
     _parameters(client("ssm"), password)
+    _endpoints(ec2, vpc, subnets["app-a"])
     return ResourceIds(
         instance, groups["web-sg"], groups["database-sg"], groups["alb-public-sg"],
         acls["db"], acls["app"], vpc, key,
@@ -182,6 +183,30 @@ def _tables(ec2: Any, vpc: str, subnets: dict[str, str]) -> str:
             ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[f"{tier}-{zone}"])
     ec2.create_route(RouteTableId=ids["public"], DestinationCidrBlock=ANYWHERE, GatewayId=gateway)
     return ids["app"]
+
+
+def _endpoints(ec2: Any, vpc: str, subnet: str) -> None:
+    """The interface endpoints by which the agent in the private subnet reaches Systems Manager."""
+    reply = ec2.create_security_group(
+        GroupName="vpce-sg", Description="interface endpoints", VpcId=vpc
+    )
+    ec2.authorize_security_group_ingress(
+        GroupId=reply["GroupId"],
+        IpProtocol="tcp",
+        FromPort=443,
+        ToPort=443,
+        CidrIp=topology.VPC_CIDR,
+    )
+    for service in ("ssm", "ssmmessages", "ec2messages"):
+        endpoint = ec2.create_vpc_endpoint(
+            VpcId=vpc,
+            ServiceName=f"com.amazonaws.{topology.REGION}.{service}",
+            VpcEndpointType="Interface",
+            SubnetIds=[subnet],
+            SecurityGroupIds=[reply["GroupId"]],
+            PrivateDnsEnabled=True,
+        )
+        _tag(ec2, endpoint["VpcEndpoint"]["VpcEndpointId"], f"linkbox-{service}")
 
 
 def _key(kms: Any) -> str:

@@ -35,6 +35,7 @@ class Instance:
         searchable_text: its name, tags and profile in lower case, searched for the target's name.
         state: EC2's word for it, such as `running`; empty where EC2 could not be asked, so that only
             the id is known.
+        public_address: of the primary interface; empty for none, None where it was not read.
         state_reason: EC2's sentence on why it is in a state other than running.
     """
 
@@ -52,6 +53,7 @@ class Instance:
     interfaces: tuple[NetworkInterface, ...] = ()
     scaling_group: str | None = None
     state_reason: str = ""
+    public_address: str | None = None
 
     @property
     def label(self) -> str:
@@ -301,6 +303,11 @@ class Ec2InstanceWorkload(Workload):
             else f"it has profile {arn.rsplit('/', 1)[-1]}: the profile is not what is missing"
         )
         return profile, f"the instance is {self.instance.state}"
+
+    @property
+    def public_address(self) -> str | None:
+        """The public IPv4 address of the primary interface."""
+        return self.instance.public_address
 
     @property
     def condition_values(self) -> Mapping[str, str]:

@@ -283,6 +283,11 @@ class Workload(ABC):
         return ()
 
     @property
+    def public_address(self) -> str | None:
+        """The public IPv4 address of its primary interface; empty for none, None where it is not known."""
+        return None
+
+    @property
     def condition_values(self) -> Mapping[str, str]:
         """The condition keys that only the requests of this kind's role carry, in lower case."""
         return {}

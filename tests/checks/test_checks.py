@@ -33,6 +33,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import DatabaseEvidence
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.identity import Identity
+from opskit.facts.interface import Unknown
 from opskit.facts.key import Key
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.login import ClientLogin, LoginAttemptResult
@@ -52,6 +53,7 @@ from opskit.facts.tls_setting import TlsSetting
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.value_form import form_of
 from opskit.facts.vpc import Vpc, VpcDns
+from opskit.facts.vpc_endpoints import VpcEndpoints
 from opskit.probe.response import (
     ConnectionSetting,
     Health,
@@ -468,6 +470,9 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("NET014", FAIL, (NO_FRONT, UNHEALTHY)),
     ("NET014", WARN, (NO_FRONT,)),
     ("NET014", UNKNOWN, (replace(b.healthy(LoadBalancer), kind="network"),)),
+    ("NET015", PASS, (VpcEndpoints(()),)),
+    ("NET015", FAIL, (b.AGENT_OFFLINE, VpcEndpoints(()), b.tables(b.table("app", ("10.0.0.0/16", "local"), subnets=("subnet-app",))))),
+    ("NET015", SKIP, (b.NotKnown(InstanceProbe, Unknown("you may not call ssm:SendCommand")),)),
     ("TCP001", FAIL, (b.probe(connections=(GONE,)),)),
     ("TCP001", SKIP, (b.probe(connections=(b.connection("refused"),)),)),
     ("TCP001", UNKNOWN, (b.probe(connections=()),)),
@@ -712,7 +717,7 @@ def test_case(key: str, code: str, status: Status, replaced: tuple[Any, ...]) ->
     if (
         code.startswith("NET0")
         and status is FAIL
-        and not any(isinstance(r, InstanceProbe) for r in replaced)
+        and not any(isinstance(r, (InstanceProbe, b.NotKnown)) for r in replaced)
     ):
         replaced = (*replaced, b.probe(connections=(GONE,)))
     snapshot, check = b.snapshot(*replaced), check_of(code)

@@ -11,6 +11,7 @@ from opskit.facts.private_zones import PrivateZones
 from opskit.facts.routes import Route, RouteTable, RouteTables
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
 from opskit.facts.vpc import VpcDns
+from opskit.facts.vpc_endpoints import AVAILABLE, INTERFACE, VpcEndpoint, VpcEndpoints
 
 
 def _change_entry(state: State, arguments: Mapping[str, Any], *, must_exist: bool) -> None:
@@ -126,7 +127,44 @@ def _bring_zone_back(state: State, arguments: Mapping[str, Any]) -> None:
     state.set(replace(zones, covering=(*back, *zones.covering)))
 
 
+def _modify_endpoint(state: State, arguments: Mapping[str, Any]) -> None:
+    """Switch an endpoint's private DNS; AWS needs both DNS attributes of the VPC for it."""
+    endpoints: VpcEndpoints = state.value(VpcEndpoints)
+    wanted = arguments["PrivateDnsEnabled"]
+    dns: VpcDns = state.value(VpcDns)
+    if wanted and not (dns.is_supported and dns.gives_hostnames):
+        raise CallRejected("private DNS needs enableDnsSupport and enableDnsHostnames of the VPC")
+    changed = [e for e in endpoints.all if e.endpoint_id == arguments["VpcEndpointId"]]
+    if len(changed) != 1:
+        raise CallRejected(f"{arguments['VpcEndpointId']} was not read")
+    others = endpoints.of(changed[0].vpc_id, changed[0].service.rsplit(".", 1)[-1])
+    if wanted and any(e.has_private_dns for e in others if e is not changed[0]):
+        raise CallRejected("another endpoint of the VPC has private DNS for this service")
+    rows = (replace(e, has_private_dns=wanted) if e is changed[0] else e for e in endpoints.all)
+    state.set(VpcEndpoints(tuple(rows)))
+
+
+def _create_endpoint(state: State, arguments: Mapping[str, Any]) -> None:
+    endpoints: VpcEndpoints = state.value(VpcEndpoints)
+    service = arguments["ServiceName"]
+    endpoint = VpcEndpoint(
+        "the new endpoint",
+        "",
+        service,
+        INTERFACE,
+        AVAILABLE,
+        arguments["VpcId"],
+        tuple(arguments["SubnetIds"]),
+        tuple(arguments["SecurityGroupIds"]),
+        arguments["PrivateDnsEnabled"],
+        {},
+    )
+    state.set(VpcEndpoints((*endpoints.all, endpoint)))
+
+
 EFFECTS: Effects = {
+    ("ec2", "CreateVpcEndpoint"): _create_endpoint,
+    ("ec2", "ModifyVpcEndpoint"): _modify_endpoint,
     ("ec2", "AssociateRouteTable"): _associate_table,
     ("ec2", "CreateNetworkAclEntry"): _create_entry,
     ("ec2", "CreateRoute"): _create_route,

@@ -16,12 +16,14 @@ class EndpointRole(Enum):
     APP = auto()
     DATABASE = auto()
     LOAD_BALANCER = auto()
+    VPC_ENDPOINT = auto()
 
 
 OWN = {
     EndpointRole.APP: {MemberKind.APP, MemberKind.SIBLING},
     EndpointRole.DATABASE: {MemberKind.DATABASE},
     EndpointRole.LOAD_BALANCER: {MemberKind.LOAD_BALANCER},
+    EndpointRole.VPC_ENDPOINT: set(),
 }
 """Role -> the members of its groups for which a rule is intended."""
 MEMBERS_OF_INTERFACES = "Lambda functions, ECS tasks or other interfaces"
@@ -77,3 +79,8 @@ def to_database(members: GroupMembers | None, *, may_attach: bool = True) -> Net
 def to_app(members: GroupMembers | None) -> NetworkFixContext:
     """The context of paths from the load balancer to the app."""
     return NetworkFixContext(members, EndpointRole.LOAD_BALANCER, EndpointRole.APP)
+
+
+def to_vpc_endpoint(members: GroupMembers | None) -> NetworkFixContext:
+    """The context of paths from the app to an interface endpoint."""
+    return NetworkFixContext(members, EndpointRole.APP, EndpointRole.VPC_ENDPOINT, may_attach=False)

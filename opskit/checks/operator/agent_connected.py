@@ -6,8 +6,8 @@ Found by: the instance's registration with Systems Manager, its connection to Se
 state, and its profile in EC2.
 Looks alike: a permission that the operator lacks: there the agent is online and the call is refused.
 Fix: restart the agent on the instance (`sudo systemctl restart amazon-ssm-agent`), or restore what it
-lost: its profile, the permissions of AmazonSSMManagedInstanceCore, or the path to the endpoints ssm,
-ssmmessages and ec2messages: a NAT gateway or interface endpoints.
+lost: its profile, the permissions of AmazonSSMManagedInstanceCore, or the way to the APIs ssm and
+ssmmessages (NET015): a NAT gateway or interface endpoints.
 Not the fix: opening port 22 to the internet.
 """
 
@@ -16,10 +16,13 @@ from __future__ import annotations
 from opskit import utc
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
-from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.interface import Finding, derived, failed, passed, reported, warned
+from opskit.checks.network.api_paths import ApiPaths
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.checks.workload_state import judge_state
+from opskit.commands import OpskitCommand
 from opskit.facts.agent import SsmAgent
+from opskit.facts.interface import Fact, Unknown
 from opskit.workload.interface import Workload
 
 ONE_STREAM_UP_TO = (3, 0, 196, 0)
@@ -27,7 +30,7 @@ ONE_STREAM_UP_TO = (3, 0, 196, 0)
 passes_on = one_of(Seen(SsmAgent, "takes_sessions", is_true))
 
 
-def check(app: Workload, agent: SsmAgent) -> Finding:
+def check(app: Workload, agent: SsmAgent, ways: Fact[ApiPaths]) -> Finding:
     """Judge the agent's registration and connection."""
     label, state = app.label, app.reported_state
     if state is not None and not state.is_running:
@@ -53,6 +56,9 @@ def check(app: Workload, agent: SsmAgent) -> Finding:
                 ),
             )
         return passed(f"the agent of {label} ({agent.version or 'no version'}) takes sessions")
+    closed = _closed_way(app, agent, ways)
+    if closed is not None:
+        return closed
     if agent.ping is None:
         return failed(
             f"{label} is not registered with Systems Manager here",
@@ -79,6 +85,28 @@ def check(app: Workload, agent: SsmAgent) -> Finding:
         fix=Advice(
             f"Look at {label} by the EC2 serial console or SSH: is it out of memory or disk, does it reach "
             "port 443 of ssm? Then restart amazon-ssm-agent, or reboot the instance."
+        ),
+    )
+
+
+def _closed_way(app: Workload, agent: SsmAgent, ways: Fact[ApiPaths]) -> Finding | None:
+    """The finding for an agent whose way to its APIs is closed; None where it is not certainly so."""
+    if isinstance(ways, Unknown):
+        return None
+    dropped = ways.value.dropped
+    if agent.ping == "Online":
+        # Its pings arrive by ssm, so a model that closes that way is wrong about this network.
+        dropped = () if any(p.service == "ssm" for p in dropped) else dropped
+    if not dropped:
+        return None
+    names = " and ".join(p.service for p in dropped)
+    return failed(
+        f"{app.label} has no way to {names}: {'; '.join(dict.fromkeys(p.detail for p in dropped))}",
+        reported(f"its agent is {agent.ping or 'not registered'}"),
+        *(derived(p.path.line) for p in dropped if p.path is not None),
+        fix=Advice(
+            "The diagnosis of the network names the rule or endpoint to change (NET015).",
+            (OpskitCommand(("diagnose", "network")),),
         ),
     )
 
