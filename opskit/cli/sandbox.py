@@ -189,6 +189,8 @@ def status(name: str | None) -> None:
     answer = lifecycle.send_command(running, "status")
     broken = ", ".join(answer["broken"]) or "none"
     click.echo(f"sandbox '{running.name}' is up; faults: {broken}; /health {answer['health']}")
+    own = "the sandbox's own (a real one needs the Debian package dnsmasq-base)"
+    click.echo(f"resolver: {own if answer['resolver'] == 'own' else answer['resolver']}")
 
 
 @sandbox.command()

@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 from opskit.sandbox import fixture, initial_state, instance, loopback, processes, topology
 from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import EVENTS, DatabaseEvents, FaultContext
-from opskit.sandbox.network import allowed_hosts, namespaces, packet_filter
+from opskit.sandbox.network import allowed_hosts, dnsmasq, namespaces, packet_filter
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh.activation import Activation
@@ -85,6 +85,8 @@ class Sandbox:
         self.look = threading.Event()
         """Set to ask for the next health check at once."""
         self.complaint = "it did not answer"
+        self.resolver: dnsmasq.Dnsmasq | None = None
+        """The VPC's resolver; None where it is the sandbox's own."""
         self._rules_lock = threading.Lock()
         self.changing = threading.Lock()
         """Held while a fault is injected or reverted: they change the same things."""
@@ -151,6 +153,8 @@ class Sandbox:
         self._machine.settle()
         self._initial.restore()
         self._ssh_servers[0].start()
+        if self.resolver is not None:
+            self.resolver.refresh()
         self.broken = []
         if not self._wait_healthy(self.limit_s):
             raise RuntimeError(f"the app did not become healthy: {self.complaint}")
@@ -249,6 +253,8 @@ class Sandbox:
         # Of two changes at once, the rules that were read last are loaded last.
         with self._rules_lock:
             namespaces.load_rules(packet_filter.compile_rules(self.client))
+        if self.resolver is not None:
+            self.resolver.refresh()
 
     def fault_context(self) -> FaultContext:
         """The context of a fault's actions."""
@@ -342,7 +348,7 @@ class Sandbox:
             wsgi_app,
         )
         from opskit.sandbox.aws.credentials import Credentials
-        from opskit.sandbox.aws.dns_records import resolve
+        from opskit.sandbox.aws.dns_records import names_inside, resolve
         from opskit.sandbox.aws.rds_control_plane import ControlPlane
         from opskit.sandbox.network import dns_server
 
@@ -406,7 +412,12 @@ class Sandbox:
                 request_handler=quiet(MotoRequestHandler),
             )
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        dns_server.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
+        binary = None if topology.IS_LOOPBACK else dnsmasq.program()
+        if binary is not None:
+            place = (self.address, self.dns_port)
+            self.resolver = dnsmasq.Dnsmasq(binary, place, self.directory, names_inside)
+        else:
+            dns_server.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
         if not topology.IS_LOOPBACK:
             dns_server.serve(
                 topology.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False)
@@ -602,6 +613,7 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
         "health": sandbox.health,
         "health_checks": sandbox.health_checks,
         "commands": sandbox.agent.running,
+        "resolver": dnsmasq.REAL if sandbox.resolver is not None else dnsmasq.OWN,
         "held": len(sandbox.emulated_aws.fault_injector.paused),
     }
 

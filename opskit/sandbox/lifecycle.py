@@ -433,8 +433,9 @@ def _daemon_environment() -> dict[str, str]:
     environment["NO_PROXY"] = "*"
     environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
     environment["AWS_EC2_METADATA_DISABLED"] = "true"
-    if "OPSKIT_SANDBOX_PG_BIN" in os.environ:
-        environment["OPSKIT_SANDBOX_PG_BIN"] = os.environ["OPSKIT_SANDBOX_PG_BIN"]
+    for name in ("OPSKIT_SANDBOX_PG_BIN", "OPSKIT_SANDBOX_RESOLVER"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
     return environment
 
 

@@ -20,7 +20,7 @@ class SlowSandbox:
         self.changing = threading.Lock()
         self.broken: list[str] = []
         self.order: list[str] = []
-        self.health, self.health_checks = 200, 1
+        self.health, self.health_checks, self.resolver = 200, 1, None
         self.agent = SimpleNamespace(running=0)
         self.emulated_aws = SimpleNamespace(fault_injector=SimpleNamespace(changes=[], paused=[]))
         self.overlaps, self._busy = 0, False

@@ -38,6 +38,26 @@ def resolve(name: str, *, inside: bool, most: int = MOST_ALIASES) -> Answer:
     return "SERVFAIL", []
 
 
+def names_inside() -> dict[str, Answer] | None:
+    """Every name that the VPC's resolver answers for, with its own records; None where it is silent."""
+    from moto.rds.models import rds_backends
+    from moto.route53.models import route53_backends
+
+    vpc = _vpc()
+    if vpc is not None and not vpc.enable_dns_support:
+        return None
+    zones = route53_backends[topology.ACCOUNT]["aws"].zones.values()
+    databases = rds_backends[topology.ACCOUNT][topology.REGION].databases.values()
+    names = {_plain(record.name) for zone in zones for record in zone.rrsets}
+    names |= {instance.address for instance in databases}
+    return {name: _lookup(name, inside=True, most=MOST_ALIASES) for name in names}
+
+
+def _plain(name: str) -> str:
+    """A record's name as a client writes it; Route 53 shows an asterisk as an octal escape."""
+    return str(name).rstrip(".").replace("\\052", "*").lower()
+
+
 def _lookup(name: str, *, inside: bool, most: int) -> Answer:
     """The answer about one name: by a private zone, which hides all others, a public one, or RDS."""
     answer = _zone(name, most, is_private=True) if inside else None
@@ -85,8 +105,7 @@ def _zone(name: str, most: int, *, is_private: bool) -> Answer | None:
 
 
 def _owned(zone: Iterable[Any], name: str) -> list[Any]:
-    """The records of a name; Route 53 shows an asterisk as an octal escape."""
-    return [r for r in zone if r.name.rstrip(".").replace("\\052", "*").lower() == name]
+    return [record for record in zone if _plain(record.name) == name]
 
 
 def _database(name: str, *, inside: bool) -> Answer:

@@ -32,6 +32,7 @@ UNCHECKED = {"sts"}
 """sts:GetCallerIdentity is allowed regardless of policies."""
 CHANGES_PACKETS = re.compile(
     "Authorize|Revoke|NetworkAcl|Route|ModifyNetworkInterface|ModifyInstance|PrefixList|DBInstance|SecurityGroup"
+    "|HostedZone|ResourceRecordSets|VpcAttribute"
 )
 READS_ONLY = re.compile("^(Describe|Get|List|Simulate)")
 MOTO_PATHS = ("/moto-api", "/latest/")
