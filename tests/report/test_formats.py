@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from types import SimpleNamespace
 
 import jsonschema
@@ -33,6 +34,7 @@ from tests import recorded
 from tests.conftest import LIMIT_S
 
 
+@cache
 def judged(name: str, layer: str = "", unknown: type | None = None) -> Diagnosis:
     """The diagnosis of a recorded snapshot, by all checks or those of one layer."""
     snapshot = recorded.load(name)
@@ -44,17 +46,16 @@ def judged(name: str, layer: str = "", unknown: type | None = None) -> Diagnosis
 
 
 TARGET = Target("linkbox", b.NAMES)
-HEALTHY = judged(recorded.HEALTHY)
 OUTCOMES = {
-    "healthy": (HEALTHY, Verdict.HEALTHY, 0),
-    "warning": (judged("nacl-second-subnet"), Verdict.HEALTHY, 0),
-    "degraded": (judged("nacl-reply-narrow"), Verdict.DEGRADED, 1),
-    "broken": (judged("ingress-removed"), Verdict.BROKEN, 1),
-    "symptom": (judged("ingress-removed", "tcp"), Verdict.CAUSE_NOT_DETERMINED, 1),
-    "undetermined": (judged(recorded.HEALTHY, "", InstanceProbe), Verdict.UNDETERMINED, 3),
-    "bug": (replace(HEALTHY, bugs=("KeyError at x.py:1",)), Verdict.HEALTHY, 70),
+    "healthy": ((recorded.HEALTHY,), Verdict.HEALTHY, 0),
+    "warning": (("nacl-second-subnet",), Verdict.HEALTHY, 0),
+    "degraded": (("nacl-reply-narrow",), Verdict.DEGRADED, 1),
+    "broken": (("ingress-removed",), Verdict.BROKEN, 1),
+    "symptom": (("ingress-removed", "tcp"), Verdict.CAUSE_NOT_DETERMINED, 1),
+    "undetermined": ((recorded.HEALTHY, "", InstanceProbe), Verdict.UNDETERMINED, 3),
+    "bug": ((recorded.HEALTHY,), Verdict.HEALTHY, 70),
 }
-"""Name -> the diagnosis, its verdict, and the exit status where warnings are allowed."""
+"""Name -> the arguments of `judged`, the verdict, and the exit status where warnings are allowed."""
 
 
 def exit_statuses(
@@ -75,7 +76,10 @@ def exit_statuses(
 def test_every_format_tells_the_same_exit_status(
     monkeypatch: pytest.MonkeyPatch, outcome: str, output: str, fail_on: str
 ) -> None:
-    diagnosis, verdict, status = OUTCOMES[outcome]
+    arguments, verdict, status = OUTCOMES[outcome]
+    diagnosis = judged(*arguments)
+    if outcome == "bug":
+        diagnosis = replace(diagnosis, bugs=("KeyError at x.py:1",))
     warned = any(j.finding.status == "warn" for j in diagnosis.judged)
     assert warned or outcome != "warning"
     expected = 1 if status == 0 and warned and fail_on == "warning" else status
@@ -99,7 +103,7 @@ def test_every_format_tells_the_same_exit_status(
 
 
 def test_a_symptom_alone_is_listed_and_is_no_root_cause() -> None:
-    document = diagnosis_json.document(OUTCOMES["symptom"][0], {})
+    document = diagnosis_json.document(judged("ingress-removed", "tcp"), {})
     assert document["root_causes"] == []
     [unexplained] = document["unexplained"]
     assert (unexplained["code"], document["checks"][0]["symptom"]) == ("TCP001", "dropped")
@@ -153,5 +157,7 @@ def test_moments_are_in_utc_whatever_zone_aws_reports_them_in() -> None:
     assert utc.second_of("2026-01-01T23:30:05Z") == "2026-01-01 23:30:05 UTC"
     assert utc.second_of("unknown") == "unknown"
     assert utc.moment_of("2026-01-01T23:30:05") == datetime(2026, 1, 1, 23, 30, 5, tzinfo=UTC)
-    document = diagnosis_json.document(replace(HEALTHY, judged_at=moment), {})
+    document = diagnosis_json.document(
+        replace(judged(recorded.HEALTHY, "tcp"), judged_at=moment), {}
+    )
     assert document["judged_at"] == "2026-01-01T23:30:05+00:00"
