@@ -37,7 +37,6 @@ def read(ecs: Ecs, name: TaskName, region: Region, clients: ClientFactory) -> Ec
 
     Raises:
         UsageError: the cluster, the service, the task or the container does not exist.
-        TargetError: the task does not run.
         AmbiguousTarget: several match.
     """
     try:
@@ -63,12 +62,6 @@ def _read(ecs: Ecs, name: TaskName) -> EcsTask:
             f"tasks there: {', '.join(tasks) or 'none'}",
         )
     raw = reply["tasks"][0]
-    if raw["lastStatus"] != "RUNNING":
-        why = f": {raw['stoppedReason'][:200]}" if raw.get("stoppedReason") else ""
-        raise TargetError(
-            f"task {task_id} does not run (it is {raw['lastStatus']}){why}",
-            f"aws ecs list-tasks --cluster {name.cluster} --desired-status RUNNING",
-        )
     return _task(raw, name, _container(raw, name))
 
 
@@ -183,4 +176,6 @@ def _task(raw: Mapping[str, Any], name: TaskName, container: Mapping[str, Any]) 
         interface_id=attached.get("networkInterfaceId", ""),
         subnet_id=attached.get("subnetId", ""),
         address=attached.get("privateIPv4Address", ""),
+        status=raw["lastStatus"],
+        stopped_reason=raw.get("stoppedReason", "")[:200],
     )

@@ -23,6 +23,7 @@ from opskit.workload.restart import ServiceRestart
 
 TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
 SERVICE = "service:"
+RUNNING = "RUNNING"
 ECS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
@@ -182,12 +183,14 @@ class ServiceDeployment(ServiceRestart):
 
 @dataclass(frozen=True, slots=True)
 class EcsTask:
-    """A running task, and the app's container in it.
+    """A task, and the app's container in it.
 
     Attributes:
         definition_arn: of its task definition.
         role_arn: the task role that overrides its definition's for this one task.
         interface_id: of its own network interface; empty in network modes without one.
+        status: ECS's word for its state, such as `RUNNING`.
+        stopped_reason: ECS's sentence on why it ended; empty where it has not.
     """
 
     location: TaskLocation
@@ -196,6 +199,8 @@ class EcsTask:
     interface_id: str
     subnet_id: str
     address: str
+    status: str = RUNNING
+    stopped_reason: str = ""
 
     @property
     def family(self) -> str:
@@ -326,8 +331,28 @@ class EcsTaskWorkload(Workload):
     @property
     def reported_state(self) -> ReportedState | None:
         """The task's last status."""
+        if self.task.status != RUNNING:
+            return self._stopped()
         return ReportedState(
             f"{self.task.location.label} runs", "ecs:DescribeTasks says that the task is RUNNING"
+        )
+
+    def _stopped(self) -> ReportedState:
+        task = self.task
+        why = f": {task.stopped_reason}" if task.stopped_reason else ""
+        again = (
+            f"service {task.location.service} starts another task by itself: its events say why it does not "
+            f"(aws ecs describe-services --cluster {task.location.cluster} --services "
+            f"{task.location.service})"
+            if task.location.service
+            else f"start a new task of {task.family}"
+        )
+        return ReportedState(
+            f"{task.location.label} does not run: task {self.identifier} is {task.status}",
+            f"ecs:DescribeTasks says {task.status}{why}",
+            is_running=False,
+            advice=f"No command is offered: a task that has ended is not started again. End what ended it; "
+            f"then {again}.",
         )
 
     def restart_commands(self, containers: Sequence[str]) -> tuple[Command, ...]:

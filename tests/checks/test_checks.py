@@ -491,6 +491,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("APP001", FAIL, (b.instance(state="stopped", state_reason="User initiated"),)),
     ("APP001", FAIL, (b.instance(state="terminated", scaling_group="linkbox"),)),
     ("APP001", FAIL, (b.instance(state="pending"),)),
+    ("APP001", FAIL, (replace(b.task(), task=replace(b.task().task, status="STOPPED", stopped_reason="OutOfMemory")),)),
     ("APP001", UNKNOWN, (b.probe(containers=()),)),
     ("APP001", SKIP, (b.probe(asked_containers=False, containers=()),)),
     ("APP002", FAIL, (b.probe(containers=settings(password="bbbbbb")),)),

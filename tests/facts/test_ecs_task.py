@@ -14,7 +14,7 @@ from opskit.facts.region import Region
 from opskit.transport.ecs_exec import EcsExec
 from opskit.transport.session_manager.base64_framing import Demultiplexer
 from opskit.transport.session_manager.commands import OutputCollector
-from opskit.workload.ecs_task import EcsTask, task_name
+from opskit.workload.ecs_task import EcsTask, EcsTaskWorkload, task_name
 from tests.fake_aws import FakeClient
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -94,6 +94,18 @@ def two() -> list[dict[str, Any]]:
     return [{"name": "web", "runtimeId": "1"}, {"name": "proxy", "runtimeId": "2"}]
 
 
+def test_a_task_that_ended_is_judged() -> None:
+    stopped = read(raw(lastStatus="STOPPED", stoppedReason="OutOfMemory: killed"))
+    state = EcsTaskWorkload(stopped, None, selection_reason="it was named").reported_state
+    assert state is not None
+    assert (state.is_running, state.command) == (False, None)
+    assert state.source == "ecs:DescribeTasks says STOPPED: OutOfMemory: killed"
+    assert "service shop starts another task" in state.advice
+    running = EcsTaskWorkload(read(raw()), None, selection_reason="").reported_state
+    assert running is not None
+    assert running.is_running
+
+
 def test_what_a_task_is() -> None:
     task = read(raw())
     assert task.location.target == f"ecs:prod_{ID}_{ID}-1"
@@ -114,7 +126,6 @@ def test_other_forms_are_usage_errors(name: str) -> None:
         ((), f"prod/{ID}", r"there is no task .* \(account 123456789012, eu-west-1\)", "tasks there: none"),
         ((), "prod/service:shop", "runs no task", "describe-services"),
         ((raw(), raw()), "prod/service:shop", "2 tasks of service shop run", f"--ecs-task prod/{ID}"),
-        ((raw(lastStatus="STOPPED", stoppedReason="OutOfMemory"),), f"prod/{ID}", "OutOfMemory", "list-tasks"),
         ((raw(containers=two()),), f"prod/{ID}", "has 2 containers", f"prod/{ID}/proxy"),
         ((raw(),), f"prod/{ID}/nope", "no container nope", "web"),
     ],
