@@ -116,7 +116,9 @@ def source_of(
     interfaces = app.interfaces
     if not interfaces:
         raise FactUnavailable(*app.no_interface)
-    chosen = next((i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)), None)
+    observed = [i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)]
+    # An interface with IPv6 alone has no address that an empty one, for none observed, may match.
+    chosen = observed[0] if local_address and observed else None
     if chosen is None and destination is not None:
         chosen = next((i for i in interfaces if i.subnet_id == destination.subnet_id), None)
     chosen = chosen or interfaces[0]

@@ -90,6 +90,10 @@ class TestSource:
         unnamed = source_of(workload(FIRST, name=""), SUBNETS, None, "")
         assert unnamed.name == "i-1 eth0"
 
+    def test_without_an_observation_no_interface_with_ipv6_alone_is_taken(self) -> None:
+        app = workload(FIRST, replace(SECOND, address=""))
+        assert source_of(app, SUBNETS, None, "").address == "10.0.2.45"
+
     @pytest.mark.parametrize(
         "interface", [replace(FIRST, subnet_id="subnet-gone"), replace(FIRST, address="")]
     )

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +168,23 @@ def test_route_changes_name_every_destination_with_another_next_hop() -> None:
     assert "10.1.5.0/24" not in moved
     assert sum(ipaddress.ip_network(r).num_addresses for r in moved) == 2**16 - 2**8
     assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    ("ranges", "told"),
+    [
+        (("10.2.0.0/17", "10.2.128.0/17"), ("10.2.0.0/16",)),
+        (("10.2.0.0/18", "10.2.64.0/18", "10.2.128.0/17"), ("10.2.0.0/16",)),
+        (("10.2.0.0/18", "10.2.128.0/17"), ("10.2.0.0/18", "10.2.128.0/17")),
+        (("10.2.255.0/24", "fd00::/64"), ("10.2.255.0/24", "fd00::/64")),
+        (("fd00::/65", "fd00:0:0:0:8000::/65"), ("fd00::/64",)),
+    ],
+)
+def test_neighbouring_ranges_are_told_as_one(
+    ranges: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    old, new = b.table("t"), b.table("t", *((cidr, "pcx-1") for cidr in ranges))
+    assert [c.ranges for c in route_changes(old, new, {})] == [told]
 
 
 def test_a_route_by_prefix_list_changes_each_of_its_ranges() -> None:
