@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from opskit import utc
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
 
 ENDS_BY_ITSELF = ("", "no", "on-failure")
 """Restart policies under which a container that ended with exit code 0 stays ended."""
+SIGNALS_FROM = 125
+"""Exit codes from here on are the engine's own, of a program that cannot be started, or of a signal."""
 
 
 def app_containers(probe: InstanceProbe) -> tuple[Container, ...]:
@@ -27,6 +31,14 @@ def stopped_apps(probe: InstanceProbe) -> tuple[Container, ...]:
         return ()
     apps = tuple(c for c in stopped if not (is_finished_job(c) or _is_replaced(c, probe.running)))
     return tuple(c for c in apps if c.serves_health) or apps
+
+
+def gave_up(containers: Iterable[Container]) -> bool:
+    """Whether containers ended with an error of their own: none was stopped or killed.
+
+    An app that finds no settings or no database at its start ends so.
+    """
+    return all(c.exit_code is not None and 0 < c.exit_code < SIGNALS_FROM for c in containers)
 
 
 def is_finished_job(container: Container) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from opskit.checks.containers import app_containers
 from opskit.engine.interface import LoginFailure
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost
+from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.response import Container, TcpResult
+from opskit.probe.response import Container, Health, TcpResult
 from opskit.reachability.path import Path
 from opskit.symptom import NO_LOGIN, Place, SymptomKind, place
 
@@ -47,6 +49,14 @@ PARAMETERS: dict[LoginFailure, tuple[str, ...]] = {
 def kinds_of(failure: LoginFailure | None) -> tuple[SymptomKind, ...]:
     """The symptoms that a failed login shows; for an unknown reason every one that ends a login."""
     return NO_LOGIN if failure is None else KINDS.get(failure, (SymptomKind.LOGIN_REFUSED,))
+
+
+def failure_in_answer(health: Health, database_engine: Fact[DatabaseEngine]) -> LoginFailure | None:
+    """The failure of a login that the app's answer names; None where it names none."""
+    if not isinstance(database_engine, Known) or database_engine.value.is_assumed:
+        return None
+    failure = database_engine.value.engine.classify(health.body)
+    return None if failure is LoginFailure.OTHER else failure
 
 
 def login_place(failure: LoginFailure | None, host: str | None) -> Place:

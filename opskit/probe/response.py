@@ -11,6 +11,8 @@ from opskit.engine.interface import ExchangeResult
 
 BODY = 600
 """Characters of the app's answer: a driver's message names the cause in its second half."""
+NO_NAME = "the name does not exist"
+"""`Resolution.error` for NXDOMAIN."""
 
 
 @dataclass(frozen=True, slots=True)

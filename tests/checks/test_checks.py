@@ -55,6 +55,7 @@ from opskit.facts.value_form import form_of
 from opskit.facts.vpc import Vpc, VpcDns
 from opskit.facts.vpc_endpoints import VpcEndpoints
 from opskit.probe.response import (
+    NO_NAME,
     ConnectionSetting,
     Health,
     LocationRead,
@@ -249,6 +250,11 @@ def asked(host: str) -> OperatorDns:
     return OperatorDns(host, "NXDOMAIN", (host,), (), ())
 
 
+def no_name(host: str) -> InstanceProbe:
+    """The host does not resolve on the instance."""
+    return b.probe(resolutions=(Resolution(host, (), NO_NAME),))
+
+
 PROXY_HOST = "linkbox.proxy-c123xyz.us-east-1.rds.amazonaws.com"
 OLD_HOST = "linkbox-db-old.c123xyz.us-east-1.rds.amazonaws.com"
 ORDERS_HOST = "orders-db.c123xyz.us-east-1.rds.amazonaws.com"
@@ -328,6 +334,11 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR004", UNKNOWN, (at(PROXY_HOST), asked(PROXY_HOST), login(LoginFailure.PASSWORD))),
     ("PAR004", UNKNOWN, (at("db.internal"), asked("db.internal"), NOBODY_ANSWERS)),
     ("PAR004", UNKNOWN, (at(OLD_HOST), asked(OLD_HOST), login(LoginFailure.PASSWORD), b.probe(connections=(replace(b.connection(), host=OLD_HOST),)))),
+    ("PAR004", FAIL, (at("linkbox-db"), asked("linkbox-db"), NOBODY_ANSWERS, no_name("linkbox-db"))),
+    ("PAR004", FAIL, (at("linkbox-db.c123xyz:5432"), asked("linkbox-db.c123xyz"), NOBODY_ANSWERS, no_name("linkbox-db.c123xyz"))),
+    ("PAR004", UNKNOWN, (at("linkbox-db"), asked("linkbox-db"), NOBODY_ANSWERS)),
+    ("PAR004", UNKNOWN, (at("linkbox-db"), asked("linkbox-db"), NOBODY_ANSWERS, b.probe(resolutions=(Resolution("linkbox-db", ("10.0.5.9",), ""),)))),
+    ("PAR004", UNKNOWN, (at("linkbox-d"), asked("linkbox-d"), NOBODY_ANSWERS, no_name("linkbox-d"))),
     ("PAR004", PASS, (b.parameters(endpoint=b.parameter("endpoint", value="db.internal")),
                       OperatorDns("db.internal", "NOERROR", ("db.internal", b.HOST), ("10.0.5.10",), ()))),
     ("PAR004", SKIP, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
@@ -336,6 +347,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR005", SKIP, (at("pooler.internal:6432"),)),
     ("PAR006", FAIL, (b.parameters(password=b.parameter("password", format_problems=("a trailing newline",))), login(LoginFailure.PASSWORD))),
     ("PAR006", WARN, (b.parameters(password=b.parameter("password", format_problems=("a trailing newline",))),)),
+    ("PAR006", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value=f"{b.HOST}:5432", raw=f"{b.HOST}:5432 ", format_problems=("a blank at the end",))), ILL)),
+    ("PAR006", WARN, (b.parameters(endpoint=b.parameter("endpoint", raw=f" {b.HOST}", format_problems=("a blank at the beginning",))),)),
     ("AUT001", FAIL, (WRONG, b.parameters(password=pw("changeme1")), ILL)),
     ("AUT001", FAIL, (WRONG, b.parameters(password=pw("changeme1", version=2)), ILL)),
     ("AUT001", FAIL, (as_user("reports"), b.parameters(password=pw("good-Pw_123"), username=b.parameter("username", value="reports")), ILL)),
@@ -499,6 +512,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("APP003", SKIP, (b.probe(health=None), TargetHealths(()))),
     ("APP003", PASS, (b.probe(health=None),)),
     ("APP003", FAIL, (b.probe(health=None), UNHEALTHY)),
+    ("APP004", PASS, (b.parameters(endpoint=b.parameter("endpoint", raw=f" {b.HOST}", format_problems=("a blank at the beginning",))), b.probe(containers=settings(host=f" {b.HOST}")))),
+    ("APP004", FAIL, (b.probe(containers=settings(host=f" {b.HOST}")),)),
     ("APP004", FAIL, (b.probe(containers=settings(host="other.host")),)),
     ("HYG001", WARN, (b.database(is_public=True),)),
     ("HYG002", WARN, (b.groups((b.rule(5432, "sg-web"), b.rule(5432, cidrs=("0.0.0.0/0",)))),)),

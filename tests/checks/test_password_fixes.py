@@ -17,7 +17,7 @@ from opskit.commands import AwsCall, OpskitCommand
 from opskit.engine.interface import LoginFailure
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.stored_credential import CredentialPiece, StoredCredential
-from opskit.facts.value_form import form_of
+from opskit.facts.value_form import flaws, form_of, trimmed
 from opskit.probe.response import Health
 from opskit.secret import Secret
 from tests import builders as b
@@ -41,6 +41,12 @@ def refused(
 
 def password(text: str, user: str = "linkbox", **changes: Any) -> CredentialPiece:
     return b.parameter("password", form=form_of(Secret(text), user), **changes)
+
+
+def stained(purpose: str, raw: str) -> StoredCredential:
+    """The parameters with one value that has something at its ends."""
+    value = b.parameter(purpose, value=raw.strip(), raw=raw, format_problems=flaws(raw))
+    return b.parameters(**{purpose: value})
 
 
 def commands(finding: Finding) -> str:
@@ -186,6 +192,47 @@ class TestValues:
         assert isinstance(finding.fix, Fix), finding.advice
         kinds = [type(c) for c in finding.fix.commands[:3]]
         assert kinds == [AwsCall, AwsCall, OpskitCommand]
+
+    @pytest.mark.parametrize("raw", [f"{b.HOST}\n", f" {b.HOST}", f'"{b.HOST}"', f"{b.HOST}:5432 "])
+    def test_an_endpoint_that_the_app_does_not_trim_is_written_again(self, raw: str) -> None:
+        """A login of opskit has the trimmed value, and succeeds."""
+        finding = found("PAR006", stained("endpoint", raw), ILL)
+        assert finding.status is Status.FAIL
+        assert finding.place.clients == {"linkbox-backend"}, "opskit's own login has another value"
+        assert isinstance(finding.fix, Fix), finding.advice
+        assert b.aws_call(finding.fix.commands[0]).parameters["Value"] == trimmed(raw)
+        assert len(finding.fix.commands) == 2, "the app reads it at its next start"
+
+    @pytest.mark.parametrize(
+        ("purpose", "answer", "status"),
+        [
+            ("endpoint", "could not translate host name to address: no such host", Status.FAIL),
+            ("endpoint", 'FATAL: password authentication failed for user "x"', Status.WARN),
+            ("endpoint", "AccessDeniedException: ssm:GetParameters", Status.WARN),
+            ("username", 'FATAL: password authentication failed for user "x"', Status.FAIL),
+            ("username", "could not translate host name to address: no such host", Status.WARN),
+            ("username", 'FATAL: database "x" does not exist', Status.WARN),
+            ("database", 'FATAL: database "x" does not exist', Status.FAIL),
+            ("database", "an error without a cause", Status.FAIL),
+        ],
+    )
+    def test_an_app_that_fails_for_another_reason_trims_the_value(
+        self, purpose: str, answer: str, status: Status
+    ) -> None:
+        app = b.probe(health=Health("http://127.0.0.1:3000/health", 503, 3.0, answer))
+        value = f"{b.VALUES[purpose]}\n"
+        assert found("PAR006", stained(purpose, value), app).status is status
+
+    @pytest.mark.parametrize(
+        ("exit_code", "status"), [(1, Status.FAIL), (0, Status.WARN), (137, Status.WARN)]
+    )
+    def test_an_app_that_does_not_answer_has_to_have_given_up(
+        self, exit_code: int, status: Status
+    ) -> None:
+        silent = Health("http://127.0.0.1:3000/health", None, 1.0, "Connection refused")
+        container = b.container(status="exited", exit_code=exit_code, serves_health=True)
+        app = b.probe(containers=(container,), health=silent)
+        assert found("PAR006", stained("endpoint", f"{b.HOST}\n"), app).status is status
 
     def test_a_warning_says_what_to_do(self) -> None:
         held = b.parameters(

@@ -25,7 +25,7 @@ from opskit.checks.interface import (
     warned,
 )
 from opskit.checks.seen import Seen, is_true, one_of
-from opskit.checks.symptoms import app_place, kinds_of
+from opskit.checks.symptoms import app_place, failure_in_answer, kinds_of
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode
@@ -177,21 +177,13 @@ def _symptom(
     probe: InstanceProbe, health: Health, database_engine: Fact[DatabaseEngine]
 ) -> Symptom:
     """The symptom of an unhealthy app, through what its answer names; through all where it names nothing."""
-    failure = _failure(health, database_engine)
+    failure = failure_in_answer(health, database_engine)
     through: Kinds = NO_DATABASE if failure is None else kinds_of(failure)
     if health.status is None:
         through = (*NO_DATABASE, SymptomKind.NOT_RUNNING)
     elif _about_aws(health):
         through = (SymptomKind.CREDENTIAL_UNREADABLE,)
     return symptom(SymptomKind.UNHEALTHY, app_place(probe, failure), through)
-
-
-def _failure(health: Health, database_engine: Fact[DatabaseEngine]) -> LoginFailure | None:
-    """The failure of a login that the app's answer names; None where it names none."""
-    if not isinstance(database_engine, Known) or database_engine.value.is_assumed:
-        return None
-    failure = database_engine.value.engine.classify(health.body)
-    return None if failure is LoginFailure.OTHER else failure
 
 
 def _about_aws(health: Health) -> str:
@@ -212,7 +204,7 @@ def _meaning(health: Health, database_engine: Fact[DatabaseEngine]) -> str:
     """The cause that the app's answer names; empty where it is not recognized."""
     if health.status is None:
         return "The app has to listen at that address and to answer within 5 s; it does not."
-    about_aws, failure = _about_aws(health), _failure(health, database_engine)
+    about_aws, failure = _about_aws(health), failure_in_answer(health, database_engine)
     if about_aws or failure is None or not isinstance(database_engine, Known):
         return about_aws
     verifying = database_engine.value.engine.tls.setting(TlsMode.VERIFY_IDENTITY)

@@ -11,7 +11,7 @@ Not the fix: a restart policy that hides a crash loop.
 
 from __future__ import annotations
 
-from opskit.checks.containers import described, stopped_apps
+from opskit.checks.containers import described, gave_up, stopped_apps
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import docker
 from opskit.checks.interface import (
@@ -43,8 +43,6 @@ passes_on = one_of(
     Seen(InstanceProbe, "result.serving"),
     Seen(InstanceProbe, "health.is_good", is_true),
 )
-SIGNALS_FROM = 125
-"""Exit codes from here on are the engine's own, of a program that cannot be started, or of a signal."""
 
 
 def check(target: Target, app: Workload, probe: Fact[InstanceProbe]) -> Finding:
@@ -106,11 +104,8 @@ def _stopped(stopped: tuple[Container, ...], app: Workload) -> Finding:
 
 
 def _ended(stopped: tuple[Container, ...]) -> Symptom | None:
-    """The symptom of an app that gave up by itself; None for one that was stopped or killed.
-
-    An app that finds no settings or no database at its start ends with an error of its own.
-    """
-    if all(c.exit_code is not None and 0 < c.exit_code < SIGNALS_FROM for c in stopped):
+    """The symptom of an app that gave up by itself; None for one that was stopped or killed."""
+    if gave_up(stopped):
         where = containers_place(*stopped)
         return symptom(SymptomKind.NOT_RUNNING, where, NO_DATABASE, is_fault=True)
     return None

@@ -29,6 +29,7 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.facts.value_form import trimmed
 from opskit.probe.response import Container
 from opskit.symptom import NO_LOGIN, Place, SymptomKind, place, symptom
 from opskit.workload.interface import Workload
@@ -140,7 +141,9 @@ def _differences(
         own, parameter = container.setting(name), parameters.get(PURPOSES[name])
         if own is None or value is None or parameter is None:
             continue
-        if own.value.lower() != value.lower():
+        # A parameter with a blank or quotes at its ends is read with them (PAR006).
+        actual = trimmed(own.value) if parameter.format_problems else own.value
+        if actual.lower() != value.lower():
             differences.append(SettingDifference(own, value, parameter))
     return differences
 

@@ -34,6 +34,7 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import VpcDns
+from opskit.probe.response import NO_NAME
 from opskit.symptom import SymptomKind, symptom
 
 leads_to = symptoms = (SymptomKind.NOT_RESOLVED,)
@@ -42,8 +43,6 @@ is_essential = True
 
 NO_ANSWER = "the resolver did not answer"
 """The probe's message for a resolver without an answer."""
-NO_NAME = "the name does not exist"
-"""The probe's message for NXDOMAIN."""
 passes_on = one_of(
     Seen(DatabaseHost, "is_address", is_true),
     Seen(InstanceProbe, "result.resolutions", lambda names: any(n.addresses for n in names)),

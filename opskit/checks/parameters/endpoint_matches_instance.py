@@ -1,6 +1,7 @@
 """The endpoint parameter names the database's present endpoint.
 
-Means: the app connects to a name that no longer exists or belongs to another database.
+Means: the app connects to a name that no longer exists, belongs to another database, or is only the
+beginning of the endpoint, such as the identifier.
 Found by: comparing the parameter, with its CNAMEs resolved, with the endpoint that RDS reports.
 Looks alike: a name that does not resolve (DNS001): there the parameter and RDS agree. The name of an
 RDS Proxy, a load balancer or your own DNS record is not stale.
@@ -35,6 +36,7 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.probe.response import NO_NAME
 from opskit.symptom import NO_LOGIN, SymptomKind, place
 from opskit.workload.interface import Workload
 
@@ -79,12 +81,18 @@ def check(
         return passed(f"{endpoint.name} leads to {resolved.identifier}", observed(resolved.seen))
     if resolved.doubt:
         return skipped("the database that it leads to is judged under another code")
+    is_cut = _is_beginning(host, database.host, probe)
     standing = _stands_elsewhere(host, database, parameters, login, probe)
-    if standing is not None:
+    if standing is not None and not is_cut:
         return standing
     change = (endpoint, database.host)
+    name = database.instance.identifier
+    text = f"{endpoint.name} says {host}, but {name} is at {database.host}"
+    if is_cut:
+        what = f"the identifier of {name}" if host == name else "the beginning of its name"
+        text = f"{endpoint.name} says {host}, which is {what} and no host: {name} is at {database.host}"
     return failed(
-        f"{endpoint.name} says {host}, but {database.instance.identifier} is at {database.host}",
+        text,
         reported(f"RDS says that {database.instance.identifier} is at {database.host}"),
         derived(
             f"{database.instance.identifier} is taken to be meant because {database.selection_reason}"
@@ -94,6 +102,13 @@ def check(
         ),
         place=place(hosts=[host], parameters=["endpoint"]),
     )
+
+
+def _is_beginning(host: str, whole: str, probe: Fact[InstanceProbe]) -> bool:
+    """Whether a host is the identifier in front of the database's name, and resolves nowhere."""
+    seen = probe.value.resolution(host) if isinstance(probe, Known) else None
+    resolves_not = seen is not None and not seen.addresses and seen.error == NO_NAME
+    return whole.lower().startswith(f"{host}.") and resolves_not
 
 
 def _stands_elsewhere(

@@ -17,17 +17,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from opskit.checks.containers import gave_up, stopped_apps
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
-from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
+from opskit.checks.interface import (
+    Finding,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    warned,
+)
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
 from opskit.checks.parameters.unread import unreadable
 from opskit.checks.seen import Seen, one_of
+from opskit.checks.symptoms import PARAMETERS, app_place, failure_in_answer
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
+from opskit.denial_message import names_denial
 from opskit.endpoint import form_flaw
+from opskit.engine.interface import LoginFailure
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -35,6 +47,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.value_form import trimmed
+from opskit.probe.response import Health
 from opskit.symptom import Place, SymptomKind, place
 from opskit.workload.interface import Workload
 
@@ -62,12 +75,20 @@ def check(
     password = next((p for p in stained if p.value is None), None)
     known = database.value if isinstance(database, Known) else None
     correct = partial(_correct, source_of(target), parameters, public, known)
+    looked = [reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained]
     # A login that succeeds was made at the database's own host where the endpoint names none.
     if tried is not None and tried.succeeded and not any(_endpoint_flaw(p) for p in stained):
+        broken = _broken_app(public, probe, database_engine)
+        if broken is not None:
+            return failed(
+                f"{text}; a login with the trimmed value succeeds, but the app is not healthy",
+                *looked,
+                observed(f"{broken.url}: {broken.body or 'no good answer'}"),
+                fix=correct(restart_commands(app, probe)),
+                place=_place_in_app(public, probe),
+            )
         remedy = _of_working(password) if password else correct(())
-        return warned(
-            text + "; the login works all the same", reported("read from SSM"), fix=remedy
-        )
+        return warned(text + "; the login works all the same", *looked, fix=remedy)
     if password is None:
         remedy = correct(restart_commands(app, probe))
     else:
@@ -76,8 +97,39 @@ def check(
         advice = database_engine.value.engine.advice if isinstance(database_engine, Known) else None
         remedy = password_remedy(user, failure, advice, instance, password, app, probe)
         remedy = _both(correct(()), remedy) if public else remedy
-    looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
     return failed(text, *looked, fix=remedy, place=_place(stained))
+
+
+def _broken_app(
+    public: Sequence[CredentialPiece],
+    probe: Fact[InstanceProbe],
+    database_engine: Fact[DatabaseEngine],
+) -> Health | None:
+    """The answer of an app that a flaw of a public value may have broken; None where it works.
+
+    opskit connects and logs in with the trimmed values, the app with what it reads.
+    """
+    health = probe.value.health if isinstance(probe, Known) else None
+    if not isinstance(probe, Known) or health is None or health.is_good:
+        return None
+    if health.status is None:
+        ended = stopped_apps(probe.value)
+        return health if public and ended and gave_up(ended) else None
+    if names_denial(health.body):
+        return None
+    failure = failure_in_answer(health, database_engine)
+    if failure is LoginFailure.NO_NAME:
+        purposes: tuple[str, ...] = ("endpoint",)
+    else:
+        purposes = PARAMETERS.get(failure, ()) if failure else ()
+    is_named = failure is None or any(p.purpose in purposes for p in public)
+    return health if public and is_named else None
+
+
+def _place_in_app(public: Sequence[CredentialPiece], probe: Fact[InstanceProbe]) -> Place:
+    """The parameters as the app reads them: a login of opskit has the trimmed values."""
+    clients = app_place(probe.value, None).clients if isinstance(probe, Known) else ()
+    return place(parameters=[p.purpose for p in public], clients=clients)
 
 
 def _place(stained: Sequence[CredentialPiece]) -> Place:
