@@ -204,6 +204,9 @@ class TestRoutes:
         assert checkpoint.route is not None
         assert checkpoint.route.route is not None
         assert checkpoint.route.route.target == "tgw-1"
+        assert checkpoint.decided_by == (
+            "route 10.0.5.0/24 -> tgw-1 (transit gateway) is not modelled"
+        )
 
     @pytest.mark.parametrize("tables", [None, RouteTables(())])
     def test_an_unread_table_is_unknown(self, tables: RouteTables | None) -> None:
