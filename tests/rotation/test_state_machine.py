@@ -219,6 +219,8 @@ RUNS, NOT_RESTARTED = "the app runs on the new one", "the app is not restarted b
         pytest.param(replace(SIGHT, database=DatabaseState.OTHER), FORWARD, stop(StopReason.CHANGED), id="an earlier password was set"),
         pytest.param(BY_HAND, FORWARD, stop(StopReason.REPLACED), id="replaced by hand"),
         pytest.param(BY_HAND, replace(FORWARD, takes_over=True), decision(Direction.SUPERSEDED, "another user has replaced the password"), id="replaced by hand, with consent"),
+        pytest.param(replace(BY_HAND, database=DatabaseState.OLD), FORWARD, stop(StopReason.OVERWRITTEN), id="what is written by hand does not log in"),
+        pytest.param(replace(BACK, has_joiners=False), replace(GOES_BACK, opened=True, restarted_on="1@a"), Action(ActionKind.CLOSE_IMMEDIATELY, direction=Direction.ROLLBACK), id="its opener closes what nobody disturbed"),
         pytest.param(SIGHT, FORWARD, CHANGE, id="forward begins with the database"),
         pytest.param(SIGHT, replace(FORWARD, sent=PasswordVersion.NEW), CHANGE, id="a stable observation shows that a sent change is not applied"),
         pytest.param(replace(SIGHT, is_stable=False), FORWARD, CHANGE, id="nothing was sent: nothing to wait for"),
