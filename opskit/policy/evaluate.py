@@ -7,7 +7,7 @@ User Guide, SCP evaluation; KMS Developer Guide, default key policy, grants, tro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -97,6 +97,21 @@ def decide(request: Request, policies: Policies) -> Evaluation:
         hit = next((hit for hit, _ in denies), None) or _allowing(request, policies, None)
         return Evaluation(EvaluationResult.DEPENDS, hit, depends_on=keys)
     return Evaluation(EvaluationResult.ALLOWED, _allowing(request, policies, True))
+
+
+def without_denies(policies: Policies) -> Policies:
+    """The policies with their allow statements alone."""
+
+    def allowing(document: Document) -> Document:
+        return replace(document, statements=tuple(s for s in document.statements if s.allows))
+
+    return replace(
+        policies,
+        identity=tuple(map(allowing, policies.identity)),
+        boundary=allowing(policies.boundary) if policies.boundary else None,
+        organization=tuple(tuple(map(allowing, level)) for level in policies.organization),
+        key=allowing(policies.key) if policies.key else None,
+    )
 
 
 def _denies(request: Request, policies: Policies) -> Iterable[tuple[MatchedStatement, Tristate]]:

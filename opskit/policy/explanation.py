@@ -14,9 +14,12 @@ from opskit.policy.evaluate import (
     MatchedStatement,
     PermissionLimit,
     Policies,
+    decide,
+    without_denies,
 )
 from opskit.policy.pattern import fill, fits_resource
 from opskit.policy.request import Presence, Request
+from opskit.policy.unmet_conditions import unmet_conditions
 
 FIELDS = ("", "partition", "service", "Region", "account")
 """Names of an ARN's parts, by position."""
@@ -69,6 +72,32 @@ def explain(request: Request, policies: Policies, decision: Evaluation) -> Denia
     if decision.limited_by is not None:
         return _stopped(request, policies, decision.limited_by)
     return _nearest(request, policies.identity)
+
+
+def explain_observed(
+    request: Request, policies: Policies, decision: Evaluation, *, is_explicit: bool
+) -> DenialExplanation | None:
+    """The reason for a denial that was observed, where the decision depends on unknown values.
+
+    Args:
+        is_explicit: AWS says that a statement denies it.
+
+    Returns:
+        None where the policies alone decide, or none of their conditions can be the reason.
+    """
+    if decision.result is not EvaluationResult.DEPENDS or decision.matched is None:
+        return None
+    hit = decision.matched
+    if not hit.statement.allows:
+        # A deny that may apply is the reason where AWS says so, or where nothing else is in doubt.
+        allows = decide(request, without_denies(policies)).result
+        if is_explicit or allows is EvaluationResult.ALLOWED:
+            return _denied(hit, policies)
+    if is_explicit:
+        return None
+    of_key = unmet_conditions(request, (policies.key,), of_key=True) if policies.key else []
+    unmet = next(iter([*unmet_conditions(request, policies.identity), *of_key]), None)
+    return DenialExplanation(DenialReason.CONDITION, unmet.hit, unmet.sentence) if unmet else None
 
 
 def _denied(hit: MatchedStatement, policies: Policies) -> DenialExplanation:

@@ -114,11 +114,36 @@ def no_settings(says: str) -> InstanceProbe:
 
 
 NO_SETTINGS = no_settings("AccessDeniedException when calling the GetParameters operation")
+DENY_PASSWORD = {
+    "Effect": "Deny",
+    "Action": "ssm:GetParameters",
+    "Resource": b.PARAMETERS.replace("*", "db-password"),
+}
+"""A deny of one operation on one of the parameters."""
+FROM_OFFICE = {"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}
+NOT_FROM_OFFICE = {"NotIpAddress": {"aws:SourceIp": "198.51.100.0/24"}}
 GUARDRAIL = Organization(
     (
         (
             PolicyText(
                 "guardrail", "p-1", b.document({**b.READS, "Effect": "Deny", "Resource": "*"})
+            ),
+        ),
+    ),
+    ("r-1",),
+)
+
+
+NO_GET_PARAMETERS = Organization(
+    (
+        (
+            PolicyText(
+                "all", "p-0", b.document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+            ),
+            PolicyText(
+                "guardrail",
+                "p-1",
+                b.document({"Effect": "Deny", "Action": "ssm:GetParameters", "Resource": "*"}),
             ),
         ),
     ),
@@ -403,6 +428,19 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM009", FAIL, (b.refused(GET, "because no permissions boundary allows it"),)),
     ("IAM010", FAIL, (b.refused(GET), b.role_policies(b.READS, b.DECRYPTS, {**b.READS, "Effect": "Deny", "Resource": "*"}))),
     ("IAM010", FAIL, (b.refused(GET), b.role_policies(b.READS, b.DECRYPTS, {**b.READS, "Effect": "Deny"}))),
+    ("IAM010", FAIL, (b.role_policies(b.READS, b.DECRYPTS, DENY_PASSWORD), NO_SETTINGS)),
+    ("IAM007", SKIP, (b.role_policies(b.READS, b.DECRYPTS, DENY_PASSWORD), NO_SETTINGS)),
+    ("IAM010", PASS, (b.role_policies(b.READS, b.DECRYPTS, DENY_PASSWORD),)),
+    ("IAM013", FAIL, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}, {**b.READS, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}), NO_SETTINGS)),
+    ("IAM009", FAIL, (b.role_policies(b.READS, b.DECRYPTS, boundary={**b.READS, "Action": [GET, "kms:*"], "Resource": "*"}), NO_SETTINGS)),
+    ("IAM011", FAIL, (NO_SETTINGS, NO_GET_PARAMETERS)),
+    ("IAM013", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Condition": FROM_OFFICE}))),
+    ("IAM013", FAIL, (b.refused(GET, "because no identity-based policy allows the ssm:GetParameter action"), b.role_policies(b.DECRYPTS, {**b.READS, "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}))),
+    ("IAM013", FAIL, (b.refused("kms:Decrypt"), b.role_policies(b.READS, {**b.DECRYPTS, "Condition": FROM_OFFICE}))),
+    ("IAM002", SKIP, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Condition": FROM_OFFICE}))),
+    ("IAM010", FAIL, (b.refused(GET, "with an explicit deny in an identity-based policy"), b.role_policies(b.DECRYPTS, b.READS, {**b.READS, "Effect": "Deny", "Condition": NOT_FROM_OFFICE}))),
+    ("IAM010", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, b.READS, {**b.READS, "Effect": "Deny", "Condition": NOT_FROM_OFFICE}))),
+    ("IAM002", FAIL, (b.refused(GET, "because no session policy allows the ssm:GetParameter action"), b.role_policies(b.DECRYPTS, {**b.READS, "Condition": FROM_OFFICE}))),
     ("IAM010", FAIL, (b.refused(GET, "with an explicit deny in a session policy"),)),
     ("IAM011", FAIL, (b.refused(GET), GUARDRAIL)),
     ("IAM011", FAIL, (b.refused(GET, "with an explicit deny in a service control policy"),)),

@@ -11,26 +11,22 @@ Not the fix: ssm:*.
 
 from __future__ import annotations
 
-from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.called_operation import complaint, has_password
 from opskit.checks.iam.effective_permissions import EffectivePermissions
-from opskit.checks.iam.fix_context import IamFixContext, wanted_of
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import build_fix
-from opskit.checks.iam.permission_check import name_of
+from opskit.checks.iam.permission_check import OF_STATEMENT, called_denial, name_of
 from opskit.checks.interface import (
     Finding,
     derived,
     failed,
-    observed,
     passed,
     skipped,
     undecided,
 )
 from opskit.checks.seen import Seen, one_of
-from opskit.denial_message import find_action, names_denial, parse
-from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.interface import Fact, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.policy.difference import WantedAccess
-from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import RoleAccess
 from opskit.symptom import SymptomKind
 from opskit.workload.interface import WorkloadRole
@@ -49,67 +45,21 @@ def check(
     """Judge operations that are denied although another read operation is allowed."""
     if isinstance(access, Unknown):
         return undecided(access.reason, *access.missing)
-    reading = context.source.actions.read
-    refused = _refused(standing, reading[0])
+    refused, called = standing.denied_operations, standing.called
     if not refused:
         return skipped("every way to read is allowed, or none")
-    message = _complaint(probe)
-    action = find_action(message, refused)
-    if action is None and names_denial(message) and not parse(message).concerns_key:
-        # The app's message names no operation: apart from GetParameter, apps call GetParameters.
-        action = next((a for a in refused if a in reading), None)
     name = name_of(role, context.target)
-    if action is None and not message and not _has_password(probe):
+    if called is None and not complaint(probe) and not has_password(probe):
         return skipped("what the app calls is not known")
-    if action is None:
+    if called is None:
         reasons = "; ".join(m.description for m in refused.values())
         return passed(f"{name} is allowed what the app calls", derived(reasons))
-    explanation = refused[action]
-    wanted = context.read if action in reading else _calls(standing, action)
-    denial = AccessDenied(name, "read the parameters", explanation, standing.read, wanted)
+    if called.denial.denial in OF_STATEMENT:
+        return skipped("the refusal is judged under another code")
+    denial = called_denial(called, name, standing, context)
     return failed(
-        f"{name} is not allowed the operation that the app calls: {explanation.description}",
-        observed(f"the app has no database password and says: {message.strip()}"),
+        f"{name} is not allowed the operation that the app calls: {called.denial.description}",
+        called.evidence,
         *standing.read.evidence,
         fix=build_fix(context, [denial]),
     )
-
-
-def _refused(standing: EffectivePermissions, usual: str) -> dict[str, DenialExplanation]:
-    """The denied operations, where another read operation is allowed; the likeliest first.
-
-    Args:
-        usual: the read operation that apps call most.
-    """
-    own = standing.read.denial
-    if own is not None and own.denial is DenialReason.ACTION:
-        return {usual: own}
-    if standing.read.is_allowed is not True:
-        return {}
-    denied: dict[str, DenialExplanation] = {}
-    for need in standing.denied_alternatives:
-        if need.denial is not None:
-            denied.setdefault(need.action, need.denial)
-    return denied
-
-
-def _calls(standing: EffectivePermissions, action: str) -> WantedAccess:
-    """All denied calls of an operation; GetParametersByPath is called for the path itself."""
-    return wanted_of(need for need in standing.denied_alternatives if need.action == action)
-
-
-def _complaint(probe: Fact[InstanceProbe]) -> str:
-    """The message of an app that runs without a password; empty when it has one or is healthy."""
-    if not isinstance(probe, Known) or probe.value.health is None:
-        return ""
-    health = probe.value.health
-    return "" if _has_password(probe) else health.body
-
-
-def _has_password(probe: Fact[InstanceProbe]) -> bool:
-    """Whether the app shows that it could read its password."""
-    if not isinstance(probe, Known):
-        return False
-    health = probe.value.health
-    is_healthy = health is not None and health.status == 200
-    return is_healthy or any(c.setting("password") for c in probe.value.containers)

@@ -6,9 +6,11 @@ evaluates them have to agree, except for a key's policy, which the simulator doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from opskit import denial_message
+from opskit.checks.iam.called_operation import CalledOperation, find_called
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -25,7 +27,7 @@ from opskit.facts.simulation import (
     SimulatorLimit,
 )
 from opskit.policy.evaluate import EvaluationResult
-from opskit.policy.explanation import DenialExplanation, DenialReason
+from opskit.policy.explanation import DenialExplanation, DenialReason, explain_observed
 from opskit.policy.role_access import KEY_POLICY, RequiredPermission, RoleAccess
 from opskit.symptom import SymptomKind
 from opskit.workload.interface import WorkloadRole
@@ -79,12 +81,14 @@ class EffectivePermissions:
 
     Attributes:
         decrypt: None where no statement is needed: an AWS managed key, or no encryption.
-        denied_alternatives: the needs of other read operations that the policies deny.
+        denied_operations: each denied read operation, where another is allowed; the likeliest first.
+        called: the denied operation that the app calls; None where it shows none.
     """
 
     read: EffectivePermission
     decrypt: EffectivePermission | None
-    denied_alternatives: tuple[RequiredPermission, ...]
+    denied_operations: Mapping[str, DenialExplanation]
+    called: CalledOperation | None
 
 
 def analyze(
@@ -109,19 +113,40 @@ def analyze(
     usual = source.actions.read[0]
     first = tuple(n for n in needs if n.action == usual)
     read = _permission(usual, first, access, simulation, probe, noun)
-    siblings = tuple(n for n in needs if n.action != usual and n.denial is not None)
+    siblings = [n for n in needs if n.action != usual and n.denial is not None]
+    refused = _denied_operations(read, siblings, usual)
+    called = find_called(refused, siblings, source.actions, probe)
     if isinstance(metadata, Known) and metadata.value.is_plain(source.location("password").name):
-        return EffectivePermissions(read, None, siblings)
+        return EffectivePermissions(read, None, refused, called)
     if isinstance(key, Known) and key.value.is_aws_managed:
         # The AWS managed key's policy allows every principal of the account: only a deny could matter.
         denied = attempts_denied(probe, DECRYPT)
         decrypt = _attempted_denied(DECRYPT, denied, (), None, noun) if denied else None
-        return EffectivePermissions(read, decrypt, siblings)
+        return EffectivePermissions(read, decrypt, refused, called)
     decrypts = access.value.decrypts if isinstance(access, Known) else ()
     decrypt = _permission(DECRYPT, decrypts, access, simulation, probe, noun)
     if decrypt.is_allowed is None and isinstance(key, Unknown):
         decrypt = EffectivePermission(None, unknown_reason=key.reason, missing=key.missing)
-    return EffectivePermissions(read, decrypt, siblings)
+    return EffectivePermissions(read, decrypt, refused, called)
+
+
+def _denied_operations(
+    read: EffectivePermission, others: Iterable[RequiredPermission], usual: str
+) -> Mapping[str, DenialExplanation]:
+    """The denied operations, where another read operation is allowed.
+
+    Args:
+        others: the denied needs of other operations than the usual one.
+    """
+    if read.denial is not None and read.denial.denial is DenialReason.ACTION:
+        return {usual: read.denial}
+    if read.is_allowed is not True:
+        return {}
+    denied: dict[str, DenialExplanation] = {}
+    for need in others:
+        if need.denial is not None:
+            denied.setdefault(need.action, need.denial)
+    return denied
 
 
 def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, str]]:
@@ -158,6 +183,7 @@ def _permission(
     denied = attempts_denied(probe, action)
     evidence = (*_local_words(needs, refused), *_simulated_words(simulated))
     if denied:
+        explanation = explanation or _explain_attempt(needs, access, denied[0][1])
         is_allowed = _allows_locally(needs) or _allows_simulated(simulated)
         return _attempted_denied(
             action, denied, evidence, explanation, noun, is_allowed_elsewhere=is_allowed
@@ -221,6 +247,25 @@ def _attempted_denied(
     return EffectivePermission(
         False, explanation, evidence, names, conflict=disagreement, policy_type=policy_type
     )
+
+
+def _explain_attempt(
+    needs: Iterable[RequiredPermission], access: Fact[RoleAccess], message: str
+) -> DenialExplanation | None:
+    """The statement behind a denial that the policies leave open; None where none is certain to be it."""
+    if not isinstance(access, Known):
+        return None
+    answer, policies = denial_message.parse(message), access.value.policies
+    if needs and not answer.concerns_key:
+        policies = replace(policies, key=None, grants=())
+    explanations = (
+        explain_observed(n.request, policies, n.decision, is_explicit=answer.is_explicit)
+        for n in needs
+    )
+    explanation = next((e for e in explanations if e is not None), None)
+    if explanation is None or answer.policy_type in (None, PolicyType.IDENTITY):
+        return explanation
+    return explanation if REASONS.get(answer.policy_type) is explanation.denial else None
 
 
 def _without_attempt(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from opskit.checks.iam.called_operation import CalledOperation
 from opskit.checks.iam.denial import AccessDenied
 from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
-from opskit.checks.iam.fix_context import IamFixContext
+from opskit.checks.iam.fix_context import IamFixContext, wanted_of
 from opskit.checks.iam.fixes import build_fix
 from opskit.checks.interface import (
     Evidence,
@@ -44,6 +45,28 @@ class _Row:
         return AccessDenied(role, self.refused, explanation, self.permission, self.wanted)
 
 
+OF_STATEMENT = frozenset(
+    {
+        DenialReason.EXPLICIT,
+        DenialReason.CONDITION,
+        DenialReason.BOUNDARY,
+        DenialReason.ORGANIZATION,
+    }
+)
+"""Reasons that a check of their own names, also where they deny one read operation of several."""
+
+
+def called_denial(
+    called: CalledOperation, role: str, standing: EffectivePermissions, context: IamFixContext
+) -> AccessDenied:
+    """The denial of the operation that the app calls, with the access that it lacks."""
+    is_shared = called.denial.denial in OF_STATEMENT and called.needs
+    is_named = called.action in context.source.actions.read
+    wanted = context.read if is_named and not is_shared else wanted_of(called.needs)
+    what = f"call {called.action}"
+    return AccessDenied(role, what, called.denial, standing.read, wanted)
+
+
 def name_of(role: Fact[WorkloadRole], target: Target) -> str:
     """The role's name, or a description where it could not be read."""
     named = role.value.role_name if isinstance(role, Known) else None
@@ -69,8 +92,12 @@ def check_permission(
     name = name_of(role, context.target)
     rows = _rows(standing, context, reading, decrypting)
     denials = [d for d in (row.denial(name) for row in rows) if d is not None]
+    called = standing.called
+    seen: tuple[Evidence, ...] = ()
+    if not denials and called is not None and called.denial.denial in {*reading} & OF_STATEMENT:
+        denials, seen = [called_denial(called, name, standing, context)], (called.evidence,)
     if denials:
-        evidence = _evidence(d.permission for d in denials)
+        evidence = (*seen, *_evidence(d.permission for d in denials))
         return failed(
             denials[0].sentence,
             *evidence,

@@ -198,8 +198,9 @@ def test_an_operation_that_is_denied_is_not_answered_by_an_allow() -> None:
         health=Health("u", 503, 1.0, "AccessDenied when calling the GetParameters operation"),
     )
     own = denying({"Action": ["ssm:GetParameters"], "Resource": "*"})
-    snapshot, check = b.snapshot(app, own), check_of("IAM007")
+    snapshot, check = b.snapshot(app, own), check_of("IAM010")
     finding = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
+    assert run_check(check_of("IAM007"), snapshot).status is Status.SKIP
     assert [c[1]["PolicyName"] for c in calls(finding) if "PolicyName" in c[1]] == ["hardening"]
 
 
@@ -315,7 +316,9 @@ def test_a_guard_is_named_and_not_gone_around(
 def test_a_guard_by_an_unknown_key_is_not_gone_around() -> None:
     own = conditioned(b.READS, {"StringEquals": {"aws:SourceVpce": "vpce-1"}})
     snapshot = b.snapshot(b.refused("ssm:GetParameter"), own)
-    finding = run_check(check_of("IAM002"), snapshot)
+    finding = run_check(check_of("IAM013"), snapshot)
+    assert run_check(check_of("IAM002"), snapshot).status is Status.SKIP
+    assert "only where aws:SourceVpce StringEquals vpce-1" in finding.summary
     assert finding.fix is None
     assert "aws:SourceVpce StringEquals vpce-1" in finding.advice
 

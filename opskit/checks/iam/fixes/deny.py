@@ -34,6 +34,8 @@ def narrow_deny(context: IamFixContext, denials: Sequence[AccessDenied]) -> Reme
     changed = _split_all(holder, policies.identity, wanted)
     if isinstance(changed, Advice):
         return changed
+    if not changed:
+        return _conditional(holder, policies.identity, denials[0].denial.matched, wanted)
     after = tuple(changed.get(i, document) for i, document in enumerate(policies.identity))
     objection = (
         _objection(holder, policies.identity, changed, wanted)
@@ -99,6 +101,19 @@ def _objection(
     if changed and not has_room(changed[min(changed)].raw, [*kept, *grown], holder.label):
         return "the role's inline policies would exceed the size that IAM accepts"
     return ""
+
+
+def _conditional(
+    holder: PolicyHolder,
+    identity: Sequence[Document],
+    deny: MatchedStatement,
+    wanted: Sequence[WantedAccess],
+) -> Advice:
+    """Advice for a deny whose condition is not evaluated here; AWS's answer shows that it holds."""
+    index = next((i for i, document in enumerate(identity) if document is deny.policy), 0)
+    keys = ", ".join(dict.fromkeys(c.key for c in deny.statement.conditions))
+    why = f"the deny has a condition ({keys}) whose value in the call is not known here"
+    return _advice(deny, holder.policies[index], wanted, why)
 
 
 def _foreign(text: PolicyText) -> str:
