@@ -48,7 +48,9 @@ class ParameterStoreInMemory:
         def get() -> Mapping[str, Any]:
             if asked["Name"] not in self.rows:
                 raise AwsError("ssm:GetParameter", "ParameterNotFound", "it does not exist")
-            return {"Parameter": self.rows[asked["Name"]]}
+            row = self.rows[asked["Name"]]
+            is_readable = row.get("Type") != "SecureString" or asked.get("WithDecryption") is True
+            return {"Parameter": row if is_readable else {**row, "Value": "AQICAHh"}}
 
         return dict(self._answer("GetParameter", get))
 
@@ -60,7 +62,7 @@ class ParameterStoreInMemory:
         self._answer("DeleteParameter", delete)
 
     def get_parameters_by_path(self, **asked: Any) -> Mapping[str, Any]:
-        assert asked["WithDecryption"] is False
+        assert (asked["WithDecryption"], asked["Recursive"]) == (False, True)
         below = [row for name, row in self.rows.items() if name.startswith(asked["Path"] + "/")]
         start = int(asked.get("NextToken", 0))
         more = {"NextToken": str(start + self.page)} if start + self.page < len(below) else {}

@@ -245,6 +245,8 @@ class TestWriting:
         journal.write(1, "slot-2", {"kind": "join"})
         kinds = {n.removeprefix(ROOT): (r["Type"], r.get("KeyId")) for n, r in store.rows.items()}
         assert {row["Overwrite"] for row in store.rows.values()} == {False}
+        assert "KeyId" not in store.rows[f"{ROOT}/2/open"], "AWS takes no empty one"
+        assert journal.intent(2) == intent()
         assert kinds == {
             "/1/open": ("SecureString", "alias/linkbox"),
             "/2/open": ("SecureString", None),
