@@ -1,4 +1,4 @@
-"""Parses AWS's access denied messages, and finds the operation that an app's error names.
+"""Parses AWS's access denied messages, and finds what an app's error says of an operation or credentials.
 
 Source: IAM User Guide, "Troubleshoot access denied error messages". The texts come from AWS or from an
 app, and no other module searches them.
@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ACTION = re.compile(r"not authorized to perform: *([a-z0-9-]+:\w+)|\b((?:kms|ssm):[A-Z]\w+)")
+NO_CREDENTIALS = re.compile(
+    r"[Uu]nable to locate credentials|NoCredential|([Cc]ould not|[Uu]nable to) load credentials"
+    r"|no EC2 IMDS role found"
+)
+"""The errors of AWS's SDKs that find no credentials: Python, Go version 1, JavaScript, Java, Go version 2."""
 PRINCIPAL = re.compile(r"\bUser: (arn:\S+) is not authorized")
 DENIED = "AccessDenied"
 """The error name for a denial in every AWS SDK."""
@@ -87,3 +92,8 @@ def find_action(text: str, actions: Iterable[str]) -> str | None:
 def names_denial(text: str) -> bool:
     """Whether an app's message reports that AWS denied a call."""
     return DENIED in text
+
+
+def names_no_credentials(text: str) -> bool:
+    """Whether an app's message reports that its AWS SDK found no credentials."""
+    return NO_CREDENTIALS.search(text) is not None

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.denial_message import DenialMessage, PolicyType, find_action, names_denial, parse
+from opskit.denial_message import (
+    DenialMessage,
+    PolicyType,
+    find_action,
+    names_denial,
+    names_no_credentials,
+    parse,
+)
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/app-role/i-1"
 USER = f"User: {ROLE} is not authorized to perform: "
@@ -76,3 +83,22 @@ def test_a_denial_is_told_from_another_failure() -> None:
 )  # fmt: skip
 def test_the_identity_that_lacks_a_right_and_what_denies_it(text: str, who: str, why: str) -> None:
     assert (parse(text).who, parse(text).why) == (who, why)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "botocore.exceptions.NoCredentialsError: Unable to locate credentials",
+        "NoCredentialProviders: no valid providers in chain",
+        "CredentialsProviderError: Could not load credentials from any providers",
+        "SdkClientException: Unable to load credentials from any of the providers in the chain",
+        "operation error ssm: no EC2 IMDS role found, operation error ec2imds: GetMetadata",
+    ],
+)
+def test_each_sdk_says_in_its_own_words_that_it_finds_no_credentials(text: str) -> None:
+    assert names_no_credentials(text)
+    assert not names_denial(text)
+
+
+def test_a_refused_identity_is_not_a_missing_one() -> None:
+    assert not names_no_credentials(USER + PARAMETER)

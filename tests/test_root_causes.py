@@ -169,6 +169,16 @@ def test_an_app_that_names_another_symptom_is_not_explained() -> None:
     assert diagnosis.verdict is Verdict.BROKEN
 
 
+def test_a_hop_limit_is_the_cause_of_an_app_without_credentials() -> None:
+    health = Health("http://127.0.0.1:3000/health", 503, 2.0, "Unable to locate credentials")
+    own = b.instance(metadata_tokens="required", metadata_hop_limit=1)
+    behind = b.probe(containers=(b.container(network="bridge"),), health=health)
+    diagnosis = judged(b.snapshot(own, behind))
+    assert codes(diagnosis.root_causes) == ["IAM004"]
+    assert not diagnosis.unexplained, "it explains the app's answer"
+    assert isinstance(diagnosis.root_causes[0].finding.fix, Fix)
+
+
 def test_a_fault_explains_no_connection_to_another_address() -> None:
     closed = b.groups((b.rule(5432, "sg-alb"),))
     other = replace(b.connection("timeout"), address="10.9.9.9")

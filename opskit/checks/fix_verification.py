@@ -25,6 +25,7 @@ DANGERS: dict[tuple[str, str], set[Danger]] = {
     ("ec2", "AuthorizeSecurityGroupEgress"): {Danger.WIDENS_ACCESS},
     ("ec2", "CreateNetworkAclEntry"): {Danger.WIDENS_ACCESS},
     ("ec2", "ReplaceNetworkAclEntry"): {Danger.WIDENS_ACCESS},
+    ("ec2", "ModifyInstanceMetadataOptions"): {Danger.WIDENS_ACCESS},
     ("ec2", "ModifyNetworkInterfaceAttribute"): {Danger.WIDENS_ACCESS},
     ("iam", "CreatePolicyVersion"): {Danger.WIDENS_ACCESS, Danger.GUARDRAIL},
     ("iam", "PutRolePolicy"): {Danger.WIDENS_ACCESS},

@@ -149,6 +149,9 @@ def _app(old: Workload, new: Workload, label: Label) -> Iterator[Change]:
         states = old.instance.state, new.instance.state
         if states[0] != states[1]:
             yield Change(f"state of {old.label}", *states)
+        limits = old.instance.metadata_hop_limit, new.instance.metadata_hop_limit
+        if limits[0] != limits[1]:
+            yield Change(f"metadata hop limit of {old.label}", str(limits[0]), str(limits[1]))
     before = {i.interface_id: i.group_ids for i in old.interfaces}
     after = {i.interface_id: i.group_ids for i in new.interfaces}
     for interface, old_groups, new_groups in _pairs(before, after):

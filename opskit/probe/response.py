@@ -93,6 +93,10 @@ class ConnectionSetting:
     is_plain: bool = False
 
 
+UNROUTED = ("", "host", "none", "container", "ns", "private", "slirp4netns", "pasta")
+"""Network modes of Docker and Podman without a bridge of their own, and the unknown one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A container of the instance that uses a database.
@@ -124,6 +128,15 @@ class Container:
     def is_running(self) -> bool:
         """Whether its process runs."""
         return self.status == "running"
+
+    @property
+    def is_behind_bridge(self) -> bool:
+        """Whether its packets are routed through the instance, by the engine's network mode.
+
+        A network of one's own, such as that of a compose project, is a bridge too. The user-mode networks of
+        rootless engines open the connections on the instance itself.
+        """
+        return self.network.split(":")[0] not in UNROUTED
 
     def setting(self, name: str) -> ConnectionSetting | None:
         """One of its settings."""

@@ -261,6 +261,12 @@ class Ec2InstanceWorkload(Workload):
         return (f"{self.label} is {self.instance.state}: it has no network interface",)
 
     @property
+    def token_hop_limit(self) -> int | None:
+        """The instance's hop limit where only IMDSv2 answers."""
+        own = self.instance
+        return own.metadata_hop_limit if own.metadata_tokens == "required" else None
+
+    @property
     def reported_state(self) -> ReportedState | None:
         """The instance's state where it does not run; its containers cannot run either."""
         own = self.instance

@@ -293,6 +293,14 @@ class Workload(ABC):
         return {}
 
     @property
+    def token_hop_limit(self) -> int | None:
+        """The hops that an answer with a token of its metadata service survives, where a token is required.
+
+        None where none is required, or it has no such service.
+        """
+        return None
+
+    @property
     def reported_state(self) -> ReportedState | None:
         """The app's state where AWS itself reports it; None where its containers have to be asked."""
         return None

@@ -319,6 +319,15 @@ STARTING = answering(with_tls=STARTS, without_tls=STARTS)
 ELSEWHERE = DatabaseHost("10.0.2.45", 3000, "/linkbox/db-endpoint")
 
 
+CUT_OFF = b.instance(metadata_tokens="required", metadata_hop_limit=1)
+NO_CREDENTIALS = Health("http://127.0.0.1/health", 503, 1, "settings: Unable to locate credentials")
+
+
+def bridged(health: Health | None) -> InstanceProbe:
+    """The app's container in its compose project's network."""
+    return b.probe(containers=(b.container(network="linkbox_default"),), health=health)
+
+
 def other_server(sent: bytes, at: str = "10.0.2.45", port: int = 3000) -> InstanceProbe:
     """A server of another protocol, and what it sends; nothing: it is silent."""
     names = ("tls", "plain", "http-request", "tls-hello")
@@ -459,6 +468,13 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM004", WARN, (b.probe(other_credentials=("/root/.aws/credentials",)),)),
     ("IAM004", FAIL, (b.probe(health=Health("http://127.0.0.1/health", 503, 1, "AccessDenied: User: arn:aws:iam::1:user/old is not authorized to perform: ssm:GetParameters on resource: x")),)),
     ("IAM004", PASS, (b.probe(health=Health("http://127.0.0.1/health", 503, 1, "User: arn:aws:sts::123456789012:assumed-role/app-role/i-0a is not authorized to perform: ssm:GetParameters")),)),
+    ("IAM004", FAIL, (CUT_OFF, bridged(NO_CREDENTIALS))),
+    ("IAM004", UNKNOWN, (CUT_OFF, bridged(None))),
+    ("IAM004", UNKNOWN, (CUT_OFF, bridged(Health("http://127.0.0.1/health", 503, 1, "connection timed out")))),
+    ("IAM004", PASS, (CUT_OFF, bridged(Health("http://127.0.0.1/health", 200, 1, "")))),
+    ("IAM004", PASS, (CUT_OFF, b.probe(health=NO_CREDENTIALS))),
+    ("IAM004", PASS, (b.instance(metadata_tokens="required", metadata_hop_limit=2), bridged(NO_CREDENTIALS))),
+    ("IAM004", PASS, (b.instance(metadata_tokens="optional", metadata_hop_limit=1), bridged(NO_CREDENTIALS))),
     ("RDS001", FAIL, (b.database(status="stopped"), NOBODY_ANSWERS)),
     ("RDS001", FAIL, (b.database(status="incompatible-create"), NOBODY_ANSWERS)),
     ("RDS001", FAIL, (b.database(status="stopped"), DatabaseHost("pooler.internal", 6432, "x"))),

@@ -344,6 +344,16 @@ class TestInstances:
         assert app is not None
         assert app.reported_state is not None
 
+    def test_the_hop_limit_is_raised_and_lowered_again(self) -> None:
+        for limit in (2, 1):
+            own = {"InstanceId": "i-1", "HttpPutResponseHopLimit": limit}
+            before = b.snapshot(b.instance(metadata_tokens="required", metadata_hop_limit=3))
+            app = after(call("ec2", "ModifyInstanceMetadataOptions", **own), before=before).value(
+                Workload
+            )
+            assert app is not None
+            assert app.token_hop_limit == limit
+
     @pytest.mark.parametrize("state", ["running", "terminated", "pending", "stopping"])
     def test_no_other_is_started(self, state: str) -> None:
         with pytest.raises(CallRejected, match=state):

@@ -551,6 +551,9 @@ class TestInstance:
         assert message == "['i-2'] is not the instance that was judged"
         message = refusal((b.task(),), "ec2", "StopInstances", InstanceIds=[b.task().identifier])
         assert message.endswith("is not the instance that was judged")
+        limit = {"InstanceId": "i-2", "HttpPutResponseHopLimit": 2}
+        message = refusal((APP,), "ec2", "ModifyInstanceMetadataOptions", **limit)
+        assert message == "['i-2'] is not the instance that was judged"
         message = refusal((APP,), "ec2", "StartInstances", InstanceIds=["i-1"])
         assert message == f"{APP.label} is running"
 

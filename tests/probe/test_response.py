@@ -152,3 +152,23 @@ def test_a_connection_says_how_it_ended(
 )
 def test_health_is_judged_as_a_load_balancer_does(status: int | None, is_good: bool) -> None:
     assert Health("http://x/", status, None, "").is_good is is_good
+
+
+@pytest.mark.parametrize(
+    ("network", "is_behind_bridge"),
+    [
+        ("bridge", True),
+        ("default", True),
+        ("linkbox_default", True),
+        ("bridge:ip=10.88.0.9", True),
+        ("host", False),
+        ("none", False),
+        ("container:4f1c2a", False),
+        ("slirp4netns:port_handler=slirp4netns", False),
+        ("", False),
+    ],
+)
+def test_an_engine_s_network_mode_says_whether_packets_are_routed(
+    network: str, is_behind_bridge: bool
+) -> None:
+    assert b.container(network=network).is_behind_bridge is is_behind_bridge

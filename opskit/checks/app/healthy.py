@@ -27,6 +27,7 @@ from opskit.checks.interface import (
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.checks.symptoms import app_place, failure_in_answer, kinds_of
 from opskit.config import Target
+from opskit.denial_message import NO_CREDENTIALS
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode
 from opskit.facts.database_engine import DatabaseEngine
@@ -96,7 +97,7 @@ ABOUT_AWS = (
         "Its role is refused what it asks of AWS: the message names the action.",
     ),
     (
-        r"[Uu]nable to locate credentials|NoCredential|[Cc]ould not load credentials",
+        NO_CREDENTIALS.pattern,
         "It gets no credentials of a role: in a container behind a bridge network the metadata needs a "
         "hop limit of 2, and it has to have a role.",
     ),

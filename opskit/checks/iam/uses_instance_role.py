@@ -1,37 +1,46 @@
 """Programs on the instance use the instance's role.
 
 Means: keys in the environment or in ~/.aws take precedence over the instance profile, so another
-identity's permissions apply.
+identity's permissions apply; or the metadata service's answers do not reach a container, so its programs
+have no identity ("Unable to locate credentials").
 Found by: sts:GetCallerIdentity on the instance, compared with the profile's role; credentials in the
-environment of containers and in ~/.aws; and the caller that AWS names where the app quotes a denial.
+environment of containers and in ~/.aws; the caller that AWS names where the app quotes a denial; and, where
+IMDSv2 is required, the metadata options' hop limit with the containers' network mode.
 Looks alike: a role without permissions; there the identity is the expected one.
-Fix: remove the other credentials from the instance.
-Not the fix: granting the permissions to both.
+Fix: remove the other credentials from the instance; for containers behind a bridge, a hop limit of 2.
+Not the fix: granting the permissions to both; access keys in the container; HttpTokens optional.
 """
 
 from __future__ import annotations
 
 from opskit import denial_message
-from opskit.checks.fix import Advice
+from opskit.checks.containers import app_containers
+from opskit.checks.fix import Advice, Fix
+from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
+    Evidence,
     Finding,
     failed,
     observed,
     passed,
+    reported,
     skipped,
     undecided,
     warned,
 )
 from opskit.checks.seen import Seen, one_of
 from opskit.facts.probe import InstanceProbe
+from opskit.probe.response import Container
 from opskit.symptom import SymptomKind
-from opskit.workload.interface import WorkloadRole
+from opskit.workload.interface import Workload, WorkloadRole
 
 leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 passes_on = one_of(Seen(InstanceProbe, "caller_arn"))
+HOPS_OF_BRIDGE = 2
+"""The hop limit for a container: its bridge is one more hop than the instance itself."""
 
 
-def check(role: WorkloadRole, probe: InstanceProbe) -> Finding:
+def check(app: Workload, role: WorkloadRole, probe: InstanceProbe) -> Finding:
     """Compare the identities."""
     name, noun = role.role_name, probe.workload_noun
     if name is None:
@@ -43,6 +52,15 @@ def check(role: WorkloadRole, probe: InstanceProbe) -> Finding:
             observed("the answer of the app's health URL names the caller"),
             *(observed(f"{place} on {noun}") for place in probe.result.other_credentials),
             fix=_advice(probe, refused, name),
+        )
+    cut_off = _cut_off(app, probe)
+    if cut_off and _finds_no_credentials(probe):
+        quoted = observed("the answer of the app's health URL says that it finds no credentials")
+        return failed(
+            _why_cut_off(cut_off, name),
+            quoted,
+            *_hop_evidence(app, cut_off),
+            fix=_raise_limit(app, cut_off),
         )
     if probe.caller_arn and not _is_session(probe.caller_arn, name):
         return warned(
@@ -57,6 +75,10 @@ def check(role: WorkloadRole, probe: InstanceProbe) -> Finding:
             observed(f"on {noun}; whose they are was not tried"),
             fix=_advice(probe, "", name),
         )
+    if cut_off and not (probe.health and probe.health.is_good):
+        return undecided(
+            f"{_why_cut_off(cut_off, name)}; whether the app needs them is not known",
+        )
     if not probe.caller_arn:
         return undecided(f"{noun} could not say who it is ({probe.caller_error or 'no answer'})")
     return passed(f"{noun} acts as {name}", observed(probe.caller_arn))
@@ -67,6 +89,60 @@ def _refused_caller(probe: InstanceProbe) -> str:
     if probe.health is None or probe.health.is_good:
         return ""
     return denial_message.parse(probe.health.body).principal
+
+
+def _finds_no_credentials(probe: InstanceProbe) -> bool:
+    """Whether the unhealthy app says that its SDK finds no credentials."""
+    health = probe.health
+    return bool(health and not health.is_good and denial_message.names_no_credentials(health.body))
+
+
+def _cut_off(app: Workload, probe: InstanceProbe) -> tuple[Container, ...]:
+    """The app's containers that a token of the metadata service does not reach.
+
+    Source: Amazon EC2 User Guide, "Configure the Instance Metadata Service options".
+    """
+    limit = app.token_hop_limit
+    if limit is None or limit >= HOPS_OF_BRIDGE:
+        return ()
+    return tuple(c for c in app_containers(probe) if c.is_behind_bridge)
+
+
+def _why_cut_off(containers: tuple[Container, ...], role_name: str) -> str:
+    names = " and ".join(c.name for c in containers)
+    return (
+        f"no credentials of {role_name} reach {names}: the network is a bridge, and the hop limit of the "
+        f"instance's metadata lets no token cross it"
+    )
+
+
+def _hop_evidence(app: Workload, containers: tuple[Container, ...]) -> tuple[Evidence, ...]:
+    return (
+        reported(
+            f"ec2:DescribeInstances: HttpTokens required, HttpPutResponseHopLimit {app.token_hop_limit}"
+        ),
+        *(observed(f"network mode of {c.name}: {c.network}") for c in containers),
+    )
+
+
+def _raise_limit(app: Workload, containers: tuple[Container, ...]) -> Fix:
+    """The call that lets a token cross the bridge, and the restart of an app that started without one."""
+    names = [c.name for c in containers]
+    set_limit, undo = (
+        call(
+            "ec2",
+            "ModifyInstanceMetadataOptions",
+            InstanceId=app.identifier,
+            HttpPutResponseHopLimit=limit,
+        )
+        for limit in (HOPS_OF_BRIDGE, app.token_hop_limit)
+    )
+    return Fix(
+        (set_limit, *app.restart_commands(names)),
+        undo=(undo,),
+        restarts=app.restart_names(names),
+        caution="Every container on the instance can then get the role's credentials.",
+    )
 
 
 def _is_session(arn: str, role_name: str) -> bool:
