@@ -129,7 +129,7 @@ def password_remedy(
         )
     if password.selector:
         return Advice(selected(password))
-    if JSON_OBJECT in password.form.suspicions and _is_healthy(probe):
+    if JSON_OBJECT in password.form.suspicions and is_healthy(probe):
         return Advice(
             f"The app is healthy, so it seems to read the JSON by itself: name {password.name} for both, "
             f"--parameter-username {password.name} --parameter-password {password.name}. Writing the "
@@ -140,7 +140,8 @@ def password_remedy(
     return _by_people(password, user, instance, advice)
 
 
-def _is_healthy(probe: Fact[InstanceProbe]) -> bool:
+def is_healthy(probe: Fact[InstanceProbe]) -> bool:
+    """Whether the app answers its health URL with 200."""
     health = probe.value.health if isinstance(probe, Known) else None
     return health is not None and health.status == 200
 

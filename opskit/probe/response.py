@@ -11,6 +11,8 @@ from opskit.engine.interface import ExchangeResult
 
 BODY = 600
 """Characters of the app's answer: a driver's message names the cause in its second half."""
+REFUSED = "Connection refused"
+"""`Health.body` where nothing listens at the URL, in the system's words."""
 NO_NAME = "the name does not exist"
 """`Resolution.error` for NXDOMAIN."""
 
@@ -156,6 +158,11 @@ class Health:
     def is_good(self) -> bool:
         """Whether the app reports that it is healthy, by a load balancer's rules."""
         return self.status is not None and 200 <= self.status < 400
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing listens at the URL; False also where that is not known."""
+        return self.status is None and self.body == REFUSED
 
 
 @dataclass(frozen=True, slots=True)

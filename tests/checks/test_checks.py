@@ -56,6 +56,7 @@ from opskit.facts.vpc import Vpc, VpcDns
 from opskit.facts.vpc_endpoints import VpcEndpoints
 from opskit.probe.response import (
     NO_NAME,
+    REFUSED,
     ConnectionSetting,
     Health,
     LocationRead,
@@ -294,6 +295,8 @@ TWO_DATABASES = DbInstances((b.db_instance(), ORDERS.instance))
 WRONG = login(LoginFailure.PASSWORD)
 ILL = b.probe(health=Health("http://127.0.0.1:3000/health", 503, 3.0, ""))
 
+NOBODY_LISTENS = Health("http://127.0.0.1:3000/health", None, 1.0, REFUSED)
+
 
 def pw(text: str, **changes: Any) -> Any:
     """The password parameter with what is known of a value's form."""
@@ -389,6 +392,10 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("AUT001", FAIL, (as_user("LinkBox"), b.parameters(username=b.parameter("username", value="LinkBox")), ILL)),
     ("PAR006", FAIL, (WRONG, b.parameters(password=pw('{"username": "linkbox", "password": "Abc-12345678"}')), ILL)),
     ("PAR006", PASS, (b.parameters(password=pw("p%40ss-word1")),)),
+    ("PAR006", WARN, (NOBODY_ANSWERS, b.parameters(password=pw('{"password": "Abc-12345678"}')), ILL)),
+    ("PAR006", UNKNOWN, (NOBODY_ANSWERS, b.parameters(password=pw('{"password": "Abc-12345678"}')))),
+    ("PAR006", PASS, (login(LoginFailure.DATABASE_MISSING), b.parameters(password=pw("changeme1")))),
+    ("PAR006", PASS, (NOBODY_ANSWERS, b.parameters(password=pw("good-Pw_123")), ILL)),
     ("PAR006", FAIL, (WRONG, b.parameters(username=b.parameter("username", value='"linkbox"', raw='"linkbox"', format_problems=("quotes around it",))))),
     ("PAR001", FAIL, (b.parameters(database=None), b.database(database_name=None))),
     ("PAR001", FAIL, (b.parameters(database=None, username=None, password=None),)),
@@ -560,6 +567,10 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("APP001", FAIL, (b.instance(state="pending"),)),
     ("APP001", FAIL, (replace(b.task(), task=replace(b.task().task, status="STOPPED", stopped_reason="OutOfMemory")),)),
     ("APP001", UNKNOWN, (b.probe(containers=()),)),
+    ("APP001", FAIL, (b.probe(containers=(), health=NOBODY_LISTENS),)),
+    ("APP001", UNKNOWN, (b.probe(containers=(), health=replace(NOBODY_LISTENS, body="timed out")),)),
+    ("APP001", UNKNOWN, (b.probe(containers=(), health=NOBODY_LISTENS, serving=("backend",)),)),
+    ("APP001", SKIP, (b.probe(asked_containers=False, containers=(), health=NOBODY_LISTENS),)),
     ("APP001", SKIP, (b.probe(asked_containers=False, containers=()),)),
     ("APP002", FAIL, (b.probe(containers=settings(password="bbbbbb")),)),
     ("APP003", FAIL, (b.probe(health=Health("http://x/health", 503, 2.0, "no")),)),

@@ -139,6 +139,7 @@ def check(
         return failed(
             f"{health.url} {answer}{body}",
             source,
+            *_other_port(probe.value, health),
             *load_balancer,
             fix=advice,
             symptom=_symptom(probe.value, health, database_engine),
@@ -148,6 +149,19 @@ def check(
     if isinstance(probe, Unknown):
         return not_reached(probe.reason, probe.waits_for, *probe.missing)
     return skipped("no health path is known (--health-url)")
+
+
+def _other_port(probe: InstanceProbe, health: Health) -> tuple[Evidence, ...]:
+    """Evidence that the app runs and does not have the health URL's port; none where it may have it."""
+    running = [c for c in app_containers(probe) if c.is_running]
+    if not health.is_refused or not running or any(c.serves_health is not False for c in running):
+        return ()
+    names, verb = ", ".join(c.name for c in running), "run" if len(running) > 1 else "runs"
+    return (
+        observed(
+            f"{names} {verb}, but neither listens on the port of {health.url} nor publishes it"
+        ),
+    )
 
 
 def _by_balancer(
@@ -204,7 +218,10 @@ def _load_balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
 def _meaning(health: Health, database_engine: Fact[DatabaseEngine]) -> str:
     """The cause that the app's answer names; empty where it is not recognized."""
     if health.status is None:
-        return "The app has to listen at that address and to answer within 5 s; it does not."
+        return (
+            "The app has to listen at that address and to answer within 5 s; it does not. Where it runs, "
+            "compare the port that it is told to listen on with that of the URL and of the target group."
+        )
     about_aws, failure = _about_aws(health), failure_in_answer(health, database_engine)
     if about_aws or failure is None or not isinstance(database_engine, Known):
         return about_aws

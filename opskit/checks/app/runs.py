@@ -5,7 +5,8 @@ Found by: the instance's state in EC2 or the task's in ECS; the container engine
 process on the health URL's port there.
 Looks alike: an instance whose agent is offline; a load balancer that finds no healthy target; a container
 that ended beside a running app, such as last week's release or a migration, which is no fault.
-Fix: start the instance or the container; if it stops again, its log shows why.
+Fix: start the instance or the container; if it stops again, its log shows why. A container that was removed
+is created by its deployment.
 Not the fix: a restart policy that hides a crash loop.
 """
 
@@ -29,7 +30,7 @@ from opskit.checks.workload_state import judge_state
 from opskit.config import Target
 from opskit.facts.interface import Fact, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.response import Container
+from opskit.probe.response import Container, Health
 from opskit.symptom import NO_DATABASE, Symptom, SymptomKind, symptom
 from opskit.workload.interface import Workload
 
@@ -64,6 +65,9 @@ def _containers(target: Target, app: Workload, probe: InstanceProbe) -> Finding:
             if target.container
             else "container with database settings"
         )
+        health = probe.health
+        if health is not None and health.is_refused and not probe.result.serving:
+            return _gone(f"no {wanted} is there", health, app)
         return undecided(f"no {wanted} is on {app.label}", "--container NAME")
     if probe.health is not None and probe.health.is_good:
         return _runs(app, probe, f"{probe.health.url} answers {probe.health.status}")
@@ -73,6 +77,21 @@ def _containers(target: Target, app: Workload, probe: InstanceProbe) -> Finding:
     if probe.running or probe.result.serving:
         return _runs(app, probe, f"on {app.label}")
     return _only_jobs(app, probe)
+
+
+def _gone(none_there: str, health: Health, app: Workload) -> Finding:
+    """The finding where the container engine has no container of the app, and nothing has its port."""
+    return failed(
+        f"nothing listens at {health.url} on {app.label}, and {none_there}",
+        observed(f"{health.url}: {health.body}"),
+        observed(f"the container engine answers, and {none_there}, running or stopped"),
+        fix=Advice(
+            "Create the container again as its deployment does, with Compose by `docker compose up -d` in "
+            "the project's directory. No command is offered: with the container its image and settings are "
+            "gone from the engine. An app outside of containers is started by its own service; one at "
+            "another port is asked there with --health-url."
+        ),
+    )
 
 
 def _runs(app: Workload, probe: InstanceProbe, seen: str) -> Finding:

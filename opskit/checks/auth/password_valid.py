@@ -13,8 +13,10 @@ Not the fix: a hand-typed password in the app's environment, nor forced TLS swit
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from opskit import utc
-from opskit.checks.fix import Remedy
+from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import (
     Evidence,
@@ -115,6 +117,19 @@ def check(
             reported(f"the master user of {name} is {master}"),
             fix=_master_name(source_of(target), known, user, master, restart_commands(app, probe)),
             place=place(parameters=["username"]),
+            symptom=refused,
+        )
+    if user and user.value != master:
+        if isinstance(remedy, Advice):
+            text = f"{remedy.text} If {user.value} is the user of another app, correct {user.name}."
+            remedy = replace(remedy, text=text)
+        return failed(
+            f"{name} refuses {login.user} with the password that {_named(password)} holds: the password is "
+            "another one, or there is no such user",
+            *evidence,
+            reported(f"the master user of {name} is {master}; of other users RDS knows nothing"),
+            fix=remedy,
+            place=place(parameters=["username", "password"]),
             symptom=refused,
         )
     return failed(

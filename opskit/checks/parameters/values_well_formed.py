@@ -27,9 +27,10 @@ from opskit.checks.interface import (
     passed,
     reported,
     skipped,
+    undecided,
     warned,
 )
-from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.checks.parameter_value_fixes import is_healthy, password_remedy, put_values
 from opskit.checks.parameters.unread import unreadable
 from opskit.checks.seen import Seen, one_of
 from opskit.checks.symptoms import PARAMETERS, app_place, failure_in_answer
@@ -39,7 +40,7 @@ from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
 from opskit.denial_message import names_denial
 from opskit.endpoint import form_flaw
-from opskit.engine.interface import LoginFailure
+from opskit.engine.interface import AFTER_AUTHENTICATION, LoginFailure
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -69,7 +70,7 @@ def check(
     is_refused = tried is not None and tried.is_wrong_password
     stained = [p for p in parameters.existing if _flaws(p, is_refused=is_refused)]
     if not stained:
-        return _clean(parameters)
+        return _untried(parameters, tried, probe) or _clean(parameters)
     text = "; ".join(f"{p.name} {_flaws(p, is_refused=is_refused)}" for p in stained)
     public = [p for p in stained if p.value is not None]
     password = next((p for p in stained if p.value is None), None)
@@ -137,6 +138,31 @@ def _place(stained: Sequence[CredentialPiece]) -> Place:
     purposes = [p.purpose for p in stained]
     hosts = [stained[0].raw or ""] if purposes == ["endpoint"] else []
     return place(hosts=hosts, parameters=purposes)
+
+
+def _untried(
+    parameters: StoredCredential,
+    login: LoginAttemptResult | None,
+    probe: Fact[InstanceProbe],
+) -> Finding | None:
+    """The finding for a password of an odd form that no login has tried; None where there is none."""
+    password = parameters.get("password")
+    if password is None or not password.form.suspicions:
+        return None
+    if login is not None and (login.succeeded or login.failure in AFTER_AUTHENTICATION):
+        return None
+    text = f"{password.name} {' and '.join(password.form.suspicions)}, and no login has tried it"
+    if is_healthy(probe):
+        return undecided(text, "a login with the password")
+    return warned(
+        text,
+        reported(f"{password.name}, version {password.version}, was read and looked at"),
+        fix=Advice(
+            "No command is offered: an app may read such a value by itself. If this one does not, the "
+            f"password alone belongs into {password.name}. Once the database can be reached, diagnose tries "
+            "it, and `opskit rotate-password repair` finds the part of it that logs in."
+        ),
+    )
 
 
 def _clean(parameters: StoredCredential) -> Finding:

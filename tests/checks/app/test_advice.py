@@ -11,6 +11,7 @@ from opskit.checks.interface import Status
 from opskit.facts.certificate import Certificate
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.probe.response import (
+    REFUSED,
     ConnectionSetting,
     Health,
     LoginAttempt,
@@ -20,6 +21,25 @@ from tests import builders as b
 from tests.checks.app.scene import commands, container, ended, judge, probe
 
 ENV = "/srv/linkbox/.env"
+
+
+@pytest.mark.parametrize(
+    ("serves", "body", "is_named"),
+    [
+        (False, REFUSED, True),
+        (None, REFUSED, False),
+        (True, REFUSED, False),
+        (False, "timed out", False),
+    ],
+)
+def test_an_app_that_does_not_listen_at_the_url_is_named(
+    serves: bool | None, body: str, is_named: bool
+) -> None:
+    health = Health("http://127.0.0.1:3000/health", None, 1.0, body)
+    found = judge("APP003", probe(container("backend", serves_health=serves), health=health))
+    assert found.status is Status.FAIL
+    evidence = " ".join(e.text for e in found.evidence)
+    assert ("backend runs, but neither listens on the port" in evidence) is is_named
 
 
 @pytest.mark.parametrize(
