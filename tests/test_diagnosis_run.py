@@ -24,11 +24,13 @@ from opskit.diagnosis.run import (
 )
 from opskit.errors import ExitStatus, TargetError
 from opskit.facts.database import Database
+from opskit.facts.given_facts import Now
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
 from opskit.facts.login import LoginAttemptResult, TunnelLogin
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
+from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.database_paths import DatabasePaths
@@ -65,6 +67,14 @@ class TestJudge:
         assert (found.notices, found.bugs) == ((), ())
         assert found.caller == Caller("us-east-1", "ops", TARGET.flags)
         assert found.network_paths is not None
+        assert found.judged_at == b.NOW
+
+    def test_bugs_of_readers_are_passed_on(self) -> None:
+        facts = {**b.snapshot().facts, Identity: Unknown("a bug in opskit", bug="KeyError a")}
+        del facts[Now]
+        found = diagnosis(Snapshot(facts))
+        assert found.bugs == ("KeyError a",)
+        assert found.judged_at is None
 
     def test_what_is_not_known_is_left_out_of_the_summary(self) -> None:
         kinds = (Identity, Workload, Database, InstanceProbe)
@@ -114,6 +124,26 @@ class TestDiagnose:
         assert asked["wanted"] == {Database, Identity}
         assert (asked["clients"], asked["deadline_s"], waits) == (clients, 9, ["reading"])
         assert TARGET in asked["given"]
+        assert Region("us-east-1") in asked["given"]
+        assert asked["allows_ambiguity"] is False
+        assert found.target.region == found.caller.region == "us-east-1"
+
+    @pytest.mark.parametrize(
+        ("codes", "expected"), [(("OPR001", "OPR002"), True), (("OPR001", "HYG004"), False)]
+    )
+    def test_the_operator_s_rights_alone_need_no_single_database(
+        self, codes: tuple[str, ...], expected: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        options: dict[str, Any] = {}
+
+        def gather(*_: Any, **given: Any) -> Snapshot:
+            options.update(given)
+            return b.snapshot()
+
+        monkeypatch.setattr(run, "gather", gather)
+        clients: Any = object()
+        run.diagnose(TARGET, clients, "us-east-1", [check_of(code) for code in codes])
+        assert options["allows_ambiguity"] is expected
 
     def test_a_minute_is_the_limit_and_nothing_is_told(
         self, monkeypatch: pytest.MonkeyPatch
