@@ -18,20 +18,26 @@ LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """The last label of a name that resolvers take for an IPv4 address (127.1, 0x7f000001)."""
 LONGEST = 253
+HIGHEST_PORT = 65535
 OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 SCHEMES = ("http", "https")
 
 
 def split(value: str) -> tuple[str, int | None]:
     """Host and port of an endpoint: `host`, `host:port` or `[address]:port`."""
+    host, port = _parts(value)
+    return host.lower().removesuffix("."), int(port) if port.isdecimal() else None
+
+
+def _parts(value: str) -> tuple[str, str]:
+    """The texts of an endpoint's host and port."""
     if value.startswith("["):
         host, _, tail = value[1:].partition("]")
-        port = tail.lstrip(":")
-    elif value.count(":") > 1:
-        host, port = value, ""
-    else:
-        host, _, port = value.partition(":")
-    return host.lower().removesuffix("."), int(port) if port.isdecimal() else None
+        return host, tail.lstrip(":")
+    if value.count(":") > 1:
+        return value, ""
+    host, _, port = value.partition(":")
+    return host, port
 
 
 def is_address(host: str) -> bool:
@@ -44,7 +50,7 @@ def is_address(host: str) -> bool:
 
 
 def form_flaw(value: str) -> str:
-    """The reason why an endpoint is no host name and no address, as a predicate; empty where it is one.
+    """The reason why an endpoint is no host with or without a port, as a predicate; empty where it is one.
 
     The value is not repeated: a URL may carry a password.
     """
@@ -53,6 +59,9 @@ def form_flaw(value: str) -> str:
         return f"is a URL ({scheme[1].lower()}:) and no host name"
     if "/" in value or "\\" in value:
         return "is a path and no host name"
+    port = _parts(value)[1]
+    if port and not (port.isdecimal() and 0 < int(port) <= HIGHEST_PORT):
+        return "names a port that is no port number"
     host, _ = split(value)
     if is_address(host):
         return ""
