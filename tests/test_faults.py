@@ -72,6 +72,7 @@ LIKE_ANOTHER = {
     "engine-crashed",
     "env-other-host",
     "host-firewall",
+    "imds-hop-limit",
     "instance-stopped",
     "maintenance-mode",
     "parameter-address",

@@ -294,7 +294,10 @@ class Sandbox:
             processes.kill(processes.with_variable("LINKBOX_CONTAINERS", file))
             return
         host = self.hosts["app"]
-        processes.kill(processes.inside_network(namespaces.network_of(host)) - {host.pid})
+        # A container can have a network of its own.
+        others = [None, *(h for h in self.hosts.values() if h is not host)]
+        kept = {namespaces.network_of(other) for other in others}
+        processes.kill(processes.outside_networks(kept) - {host.pid})
         namespaces.load_rules("flush ruleset", host)
 
     def _boot(self) -> None:

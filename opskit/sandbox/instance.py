@@ -133,6 +133,8 @@ def set_version(version: str) -> str:
 def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, str]:
     """The environment of every command on the instance: no credentials, they come from the metadata."""
     more = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_url} if metadata_url else {}
+    if not topology.IS_LOOPBACK:
+        more["LINKBOX_HAS_NETWORK"] = "yes"
     return {
         **more,
         "PATH": str(root / "bin"),

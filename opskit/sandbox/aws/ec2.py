@@ -1,4 +1,4 @@
-"""EC2 beyond moto: blackhole routes, an instance's console, and the security groups of an interface."""
+"""EC2 beyond moto: blackhole routes, an instance's console and metadata options, groups of interfaces."""
 
 from __future__ import annotations
 
@@ -29,6 +29,33 @@ def install(console: Callable[[str], str]) -> None:
 
     General.get_console_output = get_console_output
     _separate_group_sets()
+    _keep_metadata_options()
+
+
+def _keep_metadata_options() -> None:
+    """Leave the options that a call does not name as they are; moto sets them to the defaults.
+
+    Source: Amazon EC2 API Reference, ModifyInstanceMetadataOptions.
+    """
+    from moto.ec2.models import EC2Backend
+
+    modify = EC2Backend.modify_instance_metadata_options
+    fields = {
+        "http_tokens": "http_tokens",
+        "hop_limit": "http_put_response_hop_limit",
+        "http_endpoint": "http_endpoint",
+        "http_protocol": "http_protocol_ipv6",
+        "metadata_tags": "instance_metadata_tags",
+    }
+
+    def modify_options(self: Any, instance_id: str, **named: Any) -> Any:
+        options = self.get_instance(instance_id).metadata_options
+        for argument, field in fields.items():
+            if named.get(argument) is None:
+                named[argument] = getattr(options, field)
+        return modify(self, instance_id, **named)
+
+    EC2Backend.modify_instance_metadata_options = modify_options
 
 
 def _separate_group_sets() -> None:

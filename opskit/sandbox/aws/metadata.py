@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
 LONGEST_TOKEN_S = 21_600
+USUAL_HOPS = 64
 TOKEN, TOKEN_LIFE = "HTTP_X_AWS_EC2_METADATA_TOKEN", "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"
 TOKEN_LIFE_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 Start = Callable[..., Any]
@@ -41,6 +43,7 @@ class MetadataService:
         if not secrets.compare_digest(whole[:length], self._prefix):
             return _reply(start, "", "404 Not Found")
         path = whole[length:].decode("latin-1")
+        _limit_hops(environ, USUAL_HOPS)
         if path == topology.TASK_PATH:
             return self._for_task(start)
         if path == "/latest/api/token" and environ["REQUEST_METHOD"] == "PUT":
@@ -62,6 +65,9 @@ class MetadataService:
         lifetime = environ.get(TOKEN_LIFE, "")
         if not (lifetime.isascii() and lifetime.isdigit() and 0 < int(lifetime) <= LONGEST_TOKEN_S):
             return _reply(start, "", "400 Bad Request")
+        instance = self._instance()
+        if instance is not None:
+            _limit_hops(environ, instance.metadata_options.http_put_response_hop_limit)
         now, token = time.monotonic(), secrets.token_urlsafe(32)
         kept = {
             kept_token: until for kept_token, until in list(self._tokens.items()) if until > now
@@ -115,6 +121,13 @@ class MetadataService:
                 "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             }
         return self._issued[role, session]
+
+
+def _limit_hops(environ: dict[str, Any], hops: int) -> None:
+    """Let the packets of the answer end after some hops; the connection serves other requests after it."""
+    connection: socket.socket | None = environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
 
 
 def _reply(start: Start, text: str, status: str = "200 OK", life: str = "") -> list[bytes]:

@@ -204,6 +204,30 @@ def _own_host(h: FaultContext) -> None:
     set_environment(h, PGHOST="")
 
 
+def _set_network(h: FaultContext, mode: str) -> None:
+    """Write the network into the compose file; in a bridge the app's port is published."""
+    file = f"{h.project}/compose.yaml"
+    h.shell(f"sed -i '/ports:/d; s/network_mode: .*/network_mode: {mode}/' {file}")
+    if mode == "bridge":
+        h.shell(f"echo '    ports: [\"{topology.APP_PORT}:{topology.APP_PORT}\"]' >>{file}")
+    h.recreate_app()
+
+
+def _hop_limit(h: FaultContext) -> None:
+    """Require IMDSv2 with the hop limit that a hardening guide names, for an app behind a bridge."""
+    h.client("ec2").modify_instance_metadata_options(
+        InstanceId=h.ids.instance, HttpTokens="required", HttpPutResponseHopLimit=1
+    )
+    _set_network(h, "bridge")
+
+
+def _no_hop_limit(h: FaultContext) -> None:
+    h.client("ec2").modify_instance_metadata_options(
+        InstanceId=h.ids.instance, HttpTokens="optional", HttpPutResponseHopLimit=1
+    )
+    _set_network(h, "host")
+
+
 def _name_back(h: FaultContext) -> None:
     h.put("endpoint", topology.DATABASE_HOST)
     set_environment(h, PGSSLMODE="verify-full")
@@ -223,6 +247,8 @@ FAULTS = (
           _access_keys(), _no_access_keys),
     Fault("access-keys-env", "the keys of a user are in the app's .env", "IAM004",
           _keys_in_environment, _no_keys_in_environment, status="warn"),
+    Fault("imds-hop-limit", "IMDSv2 has a hop limit of 1, and the app's container is behind a bridge",
+          "IAM004", _hop_limit, _no_hop_limit, needs_packets=True, shows_after_s=12),
     Fault("endpoint-policy", "an interface endpoint's policy does not allow to read parameters", "IAM002",
           _endpoint, _no_endpoint, warnings=("IAM014",)),
     Fault("host-firewall", "a hardening script closed the database's port in the instance's firewall",

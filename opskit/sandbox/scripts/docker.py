@@ -1,6 +1,7 @@
 """A stand-in for the `docker` command over real processes: what LinkBox's people type, and no more."""
 
 import fcntl
+import functools
 import json
 import os
 import re
@@ -12,11 +13,16 @@ import time
 import uuid
 from datetime import UTC, datetime
 
+import bridge_network
+
 STATE = os.environ["LINKBOX_CONTAINERS"]
 ENTRYPOINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linkbox_entrypoint.py")
 STOP_WITHIN_S = 3
 NEVER = "0001-01-01T00:00:00Z"
-OPTIONS = ("--name", "--env-file", "--env", "-e", "--restart", "--network", "--net")
+OPTIONS = (
+    *("--name", "--env-file", "--env", "-e", "--restart", "--network", "--net"),
+    *("-p", "--publish"),
+)
 """Options of `docker run` that take a value."""
 
 
@@ -46,7 +52,10 @@ def main(arguments):
         if command != "exec":
             fcntl.flock(lock, fcntl.LOCK_EX)
         containers = load()
-        status = known[command](containers, rest)
+        try:
+            status = known[command](containers, rest)
+        except bridge_network.NotImitated as error:
+            return fail(str(error), 125)
         if command != "exec":
             save(containers)
     return status
@@ -105,10 +114,20 @@ def described(container):
             "Labels": container["Labels"],
         },
         "HostConfig": {
-            "NetworkMode": "host",
+            "NetworkMode": container["Network"],
             "RestartPolicy": {"Name": container["Restart"], "MaximumRetryCount": 0},
         },
-        "NetworkSettings": {"Ports": {}},
+        "NetworkSettings": network_settings(container) if alive else {"Ports": {}},
+    }
+
+
+def network_settings(container):
+    """The ports that are published, and the address in a network of its own."""
+    pairs = [pair.split(":") for pair in container["Ports"]]
+    ports = {i + "/tcp": [{"HostIp": "0.0.0.0", "HostPort": o}] for o, i in pairs}  # noqa: S104
+    return {
+        "Ports": ports,
+        "Networks": {container["Network"]: {"IPAddress": container["Address"]}},
     }
 
 
@@ -188,16 +207,27 @@ def run_process(container):
     for name in ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "LINKBOX_CONTAINERS"):
         if name in os.environ:
             environment[name] = os.environ[name]
+    argv, routed = [sys.executable, ENTRYPOINT, *container["Command"]], {}
+    if bridge_network.is_routed(container):
+        # The program starts when its network is connected, which needs the process.
+        argv = ["sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *argv]
+        routed = {"stdin": subprocess.PIPE, "preexec_fn": bridge_network.leave}
     with open(container["Log"], "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, ENTRYPOINT] + container["Command"],
+            argv,
             env=environment,
-            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             close_fds=True,
+            **{"stdin": subprocess.DEVNULL, **routed},
         )
+    if routed:
+        try:
+            bridge_network.connect(container, process.pid)
+            process.stdin.write(b"\n")
+        finally:
+            process.stdin.close()
     container["Pid"] = process.pid
     container["StoppedByHand"] = False
     container["StartedAt"] = now()
@@ -209,6 +239,8 @@ def now():
 
 
 def end_process(container):
+    if bridge_network.is_routed(container):
+        bridge_network.disconnect(container)
     if not is_alive(container):
         return
     os.kill(container["Pid"], signal.SIGTERM)
@@ -294,7 +326,10 @@ def execute(containers, rest):
         return fail("Error response from daemon: container %s is not running" % arguments[0])
     with open("/proc/%d/environ" % container["Pid"]) as f:
         environment = dict(pair.split("=", 1) for pair in f.read().split("\0") if "=" in pair)
-    return subprocess.call(arguments[1:], env=environment)
+    enter = None
+    if bridge_network.is_routed(container):
+        enter = functools.partial(bridge_network.enter, container["Pid"])
+    return subprocess.call(arguments[1:], env=environment, preexec_fn=enter)
 
 
 def compose(containers, rest):
@@ -348,11 +383,14 @@ def create(containers, directory, service, settings, force):
         if not is_alive(old):
             run_process(old)
         return
-    if old is not None:
-        end_process(old)
     container = new(
         name, settings.get("image", "scratch"), environment, settings.get("restart", "no")
     )
+    ports = re.findall(r"\d+:\d+", settings.get("ports", ""))
+    project = os.path.basename(directory.rstrip("/")) + "_default" if ports else "host"
+    give_network(container, containers, settings.get("network_mode", project), ports)
+    if old is not None:
+        end_process(old)
     container["Labels"] = {
         "com.docker.compose.project.working_dir": directory,
         "com.docker.compose.service": service,
@@ -373,12 +411,26 @@ def new(name, image, environment, restart):
         "Created": now(),
         "Log": os.path.join(os.path.dirname(STATE), shlex.quote(name) + ".log"),
         "Labels": {},
+        "Network": "host",
+        "Ports": [],
+        "Address": "",
     }
 
 
+def give_network(container, containers, mode, ports):
+    """Choose the network: the instance's own, unless another one is asked for or a port is published."""
+    if mode == "host":
+        return
+    bridge_network.check(mode)
+    container["Network"], container["Ports"] = mode, ports
+    container["Address"] = bridge_network.free_address(containers.values())
+
+
 def run(containers, rest):
-    """`docker run [-d] --name NAME [--env-file FILE] [-e NAME=VALUE] [--restart POLICY] IMAGE [WORD...]`."""
-    given, environment, arguments = {}, [], list(rest)
+    """Run an image: `[-d] --name NAME [--env-file FILE] [-e NAME=VALUE] [--restart POLICY] IMAGE [WORD...]`,
+    with `[--network MODE] [-p PORT:PORT]`.
+    """
+    given, environment, ports, arguments = {}, [], [], list(rest)
     while arguments and arguments[0].startswith("-"):
         option = arguments.pop(0)
         value = arguments.pop(0) if option in OPTIONS else ""
@@ -386,6 +438,8 @@ def run(containers, rest):
             environment += read_environment(value)
         elif option in ("-e", "--env"):
             environment.append(value)
+        elif option in ("-p", "--publish"):
+            ports.append(value)
         else:
             given[option] = value
     name = given.get("--name") or "unnamed-" + uuid.uuid4().hex[:6]
@@ -395,6 +449,8 @@ def run(containers, rest):
         )
     container = new(name, arguments[0], environment, given.get("--restart", "no"))
     container["Command"] = arguments[1:]
+    network = given.get("--network") or given.get("--net") or ("bridge" if ports else "host")
+    give_network(container, containers, network, ports)
     containers[name] = container
     process = run_process(container)
     if "-d" in given:
