@@ -19,6 +19,8 @@ NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """The last label of a name that resolvers take for an IPv4 address (127.1, 0x7f000001)."""
 LONGEST = 253
 HIGHEST_PORT = 65535
+BAD_PORT = "names a port that is no port number"
+"""The form's flaw that a client may read over, such as a blank before the number."""
 OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 SCHEMES = ("http", "https")
 
@@ -61,7 +63,7 @@ def form_flaw(value: str) -> str:
         return "is a path and no host name"
     port = _parts(value)[1]
     if port and not (port.isdecimal() and 0 < int(port) <= HIGHEST_PORT):
-        return "names a port that is no port number"
+        return BAD_PORT
     host, _ = split(value)
     if is_address(host):
         return ""

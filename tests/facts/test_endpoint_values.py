@@ -26,7 +26,7 @@ from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.stored_credential import Credential, StoredCredential
-from opskit.probe.response import Resolution
+from opskit.probe.response import Health, Resolution
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.workload.interface import Workload
@@ -41,15 +41,17 @@ NO_HOSTS = [
     "/var/run/postgresql",
     "@abstract",
     "host with blanks",
+    "-oProxyCommand=x",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+]
+BAD_PORTS = [
     f"{b.HOST}: 5432",
     f"{b.HOST}:54a2",
     f"{b.HOST}:70000",
     f"{b.HOST}:0",
     "[2001:db8::1]x",
-    "-oProxyCommand=x",
-    "127.1",
-    "2130706433",
-    "0x7f000001",
 ]
 OWN = [
     "localhost", "LOCALHOST.", "db.localhost", "127.0.0.1", "127.8.8.8:5432", "[::1]:5432", "::1",
@@ -79,6 +81,17 @@ def test_no_host_is_a_finding_with_the_host_as_its_fix(value: str) -> None:
     assert holding(value).host is None
 
 
+@pytest.mark.parametrize("value", BAD_PORTS)
+def test_a_port_that_is_no_number_is_a_fault_where_the_app_fails(value: str) -> None:
+    ill = b.probe(health=Health("http://127.0.0.1:3000/health", 503, 3.0, ""))
+    for app, status in ((ill, Status.FAIL), (b.probe(), Status.WARN)):
+        finding = judged("PAR006", holding(value), app)
+        assert finding.status is status
+        assert finding.fix is not None
+        assert b.HOST in repr(finding.fix.commands)
+    assert holding(value).host is None
+
+
 @pytest.mark.parametrize("value", OWN)
 def test_an_own_or_link_local_host_is_a_finding(value: str) -> None:
     finding = judged("PAR007", holding(value))
@@ -94,7 +107,7 @@ def test_a_host_is_none(value: str) -> None:
     assert endpoint.address_flaw(endpoint.split(value)[0]) is None
 
 
-@pytest.mark.parametrize("value", [*NO_HOSTS, *OWN])
+@pytest.mark.parametrize("value", [*NO_HOSTS, *BAD_PORTS, *OWN])
 def test_the_databases_own_host_is_asked_in_its_place(value: str) -> None:
     found = select_host(b.known(b.database()), b.known(holding(value)))
     assert (found.name, found.is_from_rds) == (b.HOST, True)

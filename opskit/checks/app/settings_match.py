@@ -23,12 +23,13 @@ from opskit.checks.interface import (
 )
 from opskit.checks.seen import Seen, one_of
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
+from opskit.endpoint import form_flaw
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.stored_credential import StoredCredential
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.value_form import trimmed
 from opskit.probe.response import Container
 from opskit.symptom import NO_LOGIN, Place, SymptomKind, place, symptom
@@ -141,11 +142,18 @@ def _differences(
         own, parameter = container.setting(name), parameters.get(PURPOSES[name])
         if own is None or value is None or parameter is None:
             continue
-        # A parameter with a blank or quotes at its ends is read with them (PAR006).
-        actual = trimmed(own.value) if parameter.format_problems else own.value
-        if actual.lower() != value.lower():
+        if own.value.lower() != value.lower() and not _is_part(own.value, value, parameter):
             differences.append(SettingDifference(own, value, parameter))
     return differences
+
+
+def _is_part(actual: str, wanted: str, parameter: CredentialPiece) -> bool:
+    """Whether a setting is what a malformed parameter holds: the fault is the parameter's (PAR006)."""
+    stored = parameter.raw if parameter.raw is not None else parameter.value or ""
+    is_endpoint = parameter.purpose == "endpoint"
+    if not (parameter.format_problems or (is_endpoint and form_flaw(trimmed(stored)))):
+        return False
+    return actual in stored or trimmed(actual).lower() == wanted.lower()
 
 
 def _text(difference: SettingDifference) -> str:

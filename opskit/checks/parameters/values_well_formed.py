@@ -39,7 +39,7 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
 from opskit.denial_message import names_denial
-from opskit.endpoint import form_flaw
+from opskit.endpoint import BAD_PORT, form_flaw
 from opskit.engine.interface import AFTER_AUTHENTICATION, LoginFailure
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
@@ -78,7 +78,12 @@ def check(
     correct = partial(_correct, source_of(target), parameters, public, known)
     looked = [reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained]
     # A login that succeeds was made at the database's own host where the endpoint names none.
-    if tried is not None and tried.succeeded and not any(_endpoint_flaw(p) for p in stained):
+    harmless = ("", BAD_PORT) if is_healthy(probe) else ("",)
+    if (
+        tried is not None
+        and tried.succeeded
+        and all(_endpoint_flaw(p) in harmless for p in stained)
+    ):
         broken = _broken_app(public, probe, database_engine)
         if broken is not None:
             return failed(
@@ -88,7 +93,8 @@ def check(
                 fix=correct(restart_commands(app, probe)),
                 place=_place_in_app(public, probe),
             )
-        remedy = _of_working(password) if password else correct(())
+        # Without a restart the app's settings would differ from the parameter (APP004).
+        remedy = _of_working(password) if password else correct(restart_commands(app, probe))
         return warned(text + "; the login works all the same", *looked, fix=remedy)
     if password is None:
         remedy = correct(restart_commands(app, probe))
@@ -98,7 +104,7 @@ def check(
         advice = database_engine.value.engine.advice if isinstance(database_engine, Known) else None
         remedy = password_remedy(user, failure, advice, instance, password, app, probe)
         remedy = _both(correct(()), remedy) if public else remedy
-    return failed(text, *looked, fix=remedy, place=_place(stained))
+    return failed(text, *looked, fix=remedy, place=_place(stained, probe))
 
 
 def _broken_app(
@@ -133,11 +139,13 @@ def _place_in_app(public: Sequence[CredentialPiece], probe: Fact[InstanceProbe])
     return place(parameters=[p.purpose for p in public], clients=clients)
 
 
-def _place(stained: Sequence[CredentialPiece]) -> Place:
-    """The parameters; for the endpoint alone also its value, which no host that works has."""
+def _place(stained: Sequence[CredentialPiece], probe: Fact[InstanceProbe]) -> Place:
+    """The parameters; of the endpoint alone those of the app, since opskit connects to no such host."""
     purposes = [p.purpose for p in stained]
-    hosts = [stained[0].raw or ""] if purposes == ["endpoint"] else []
-    return place(hosts=hosts, parameters=purposes)
+    if purposes != ["endpoint"]:
+        return place(parameters=purposes)
+    in_app = _place_in_app(stained, probe)
+    return in_app if in_app.clients else place(hosts=[stained[0].raw or ""], parameters=purposes)
 
 
 def _untried(
