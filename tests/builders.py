@@ -264,7 +264,7 @@ def instance(**changes: Any) -> Ec2InstanceWorkload:
 
 def task() -> EcsTaskWorkload:
     """The app as an ECS task, with the address of the instance."""
-    location = TaskLocation("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
+    location = TaskLocation("apps", "0123", "web", "0123-1", "shop", True, "RUNNING")
     definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:3"
     of_task = EcsTask(location, definition, "", "eni-1", "subnet-app", "10.0.2.45")
     own = TaskInterface("vpc-1", ("sg-web",))

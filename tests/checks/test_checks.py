@@ -848,6 +848,6 @@ def test_a_task_without_a_known_interface_leaves_the_network_unknown() -> None:
 
 
 def test_a_task_is_mended_by_a_deployment() -> None:
-    asked = {"cluster": "prod", "service": "shop", "forceNewDeployment": True}
+    asked = {"cluster": "apps", "service": "shop", "forceNewDeployment": True}
     command = AwsCall("ecs", "UpdateService", asked)
     assert restart_commands(b.known(b.task()), b.known(b.probe())) == (command,)

@@ -323,7 +323,7 @@ def test_some_facts_alone_can_be_changed() -> None:
 
 def test_a_deployment_changes_nothing_that_aws_describes() -> None:
     task = b.snapshot(b.task())
-    asked = {"cluster": "prod", "service": "shop", "forceNewDeployment": True}
+    asked = {"cluster": "apps", "service": "shop", "forceNewDeployment": True}
     assert ("ecs", "UpdateService") in EFFECTS
     changed = after(call("ecs", "UpdateService", **asked), before=task)
     assert changed.value(Workload) == task.value(Workload)

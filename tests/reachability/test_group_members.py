@@ -194,8 +194,8 @@ class TestInterfaces:
     @pytest.mark.parametrize(
         ("service", "kind"),
         [
-            ("prod/shop", MemberKind.SIBLING),
-            ("prod/batch", MemberKind.OTHER_INTERFACE),
+            ("apps/shop", MemberKind.SIBLING),
+            ("apps/batch", MemberKind.OTHER_INTERFACE),
             ("", MemberKind.OTHER_INTERFACE),
         ],
     )
@@ -203,7 +203,7 @@ class TestInterfaces:
         self, service: str, kind: MemberKind
     ) -> None:
         app = b.task()
-        assert app.ecs_service == "prod/shop"
+        assert app.ecs_service == "apps/shop"
         task = InterfaceOwner("eni-t", "task 1", ("sg-t",), service)
         found = members(app=app, owners=b.known(InterfaceOwners((task,))))
         assert found.members[-1] == Member(kind, "task 1", ("sg-t",))

@@ -49,7 +49,7 @@ TARGET = Target("linkbox", b.NAMES)
 OUTCOMES = {
     "healthy": ((recorded.HEALTHY,), Verdict.HEALTHY, 0),
     "warning": (("nacl-second-subnet",), Verdict.HEALTHY, 0),
-    "degraded": (("nacl-reply-narrow",), Verdict.DEGRADED, 1),
+    "degraded": (("stale-worker",), Verdict.DEGRADED, 1),
     "broken": (("ingress-removed",), Verdict.BROKEN, 1),
     "symptom": (("ingress-removed", "tcp"), Verdict.CAUSE_NOT_DETERMINED, 1),
     "undetermined": ((recorded.HEALTHY, "", InstanceProbe), Verdict.UNDETERMINED, 3),

@@ -43,9 +43,9 @@ def check(
     members: Fact[GroupMembers],
 ) -> Finding:
     """Judge the way of an agent that the transports found offline."""
-    if isinstance(probe, Known):
+    if isinstance(probe, Known) and probe.value.transport:
         return passed(f"{app.label} was asked by {probe.value.transport}", observed("it answered"))
-    if SymptomKind.AGENT_OFFLINE not in probe.waits_for:
+    if isinstance(probe, Known) or SymptomKind.AGENT_OFFLINE not in probe.waits_for:
         return skipped("whether the agent is connected was not seen")
     if isinstance(ways, Unknown):
         return not_reached(ways.reason, (), *ways.missing)

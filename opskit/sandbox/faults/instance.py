@@ -160,32 +160,26 @@ def _no_keys_in_environment(h: FaultContext) -> None:
     _no_access_keys(h)
 
 
-def _endpoint(h: FaultContext) -> None:
-    """Add an interface endpoint for Systems Manager whose policy forgets Parameter Store."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": ["ssm:UpdateInstanceInformation", "ssm:ListAssociations"],
-        "Resource": "*",
-    }
-    h.client("ec2").create_vpc_endpoint(
-        VpcId=h.ids.vpc,
-        VpcEndpointType="Interface",
-        ServiceName=ENDPOINT_SERVICE,
-        SubnetIds=[h.ids.app_subnet],
-        SecurityGroupIds=[h.ids.web_group],
-        PrivateDnsEnabled=True,
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    )
-    h.restart_app()
+def _endpoint_policy(*actions: str) -> FaultAction:
+    """Give the interface endpoint of Systems Manager a policy that allows these actions only."""
 
+    def action(h: FaultContext) -> None:
+        ec2 = h.client("ec2")
+        filters = [{"Name": "service-name", "Values": [ENDPOINT_SERVICE]}]
+        endpoint = ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"][0]
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": list(actions),
+            "Resource": "*",
+        }
+        ec2.modify_vpc_endpoint(
+            VpcEndpointId=endpoint["VpcEndpointId"],
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
+        h.restart_app()
 
-def _no_endpoint(h: FaultContext) -> None:
-    ec2 = h.client("ec2")
-    filters = [{"Name": "service-name", "Values": [ENDPOINT_SERVICE]}]
-    rows = ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
-    ec2.delete_vpc_endpoints(VpcEndpointIds=[r["VpcEndpointId"] for r in rows])
-    h.restart_app()
+    return action
 
 
 def _maintenance(h: FaultContext) -> None:
@@ -250,7 +244,8 @@ FAULTS = (
     Fault("imds-hop-limit", "IMDSv2 has a hop limit of 1, and the app's container is behind a bridge",
           "IAM004", _hop_limit, _no_hop_limit, needs_packets=True, shows_after_s=12),
     Fault("endpoint-policy", "an interface endpoint's policy does not allow to read parameters", "IAM002",
-          _endpoint, _no_endpoint, warnings=("IAM014",)),
+          _endpoint_policy("ssm:UpdateInstanceInformation", "ssm:ListAssociations"),
+          _endpoint_policy("*"), warnings=("IAM014",)),
     Fault("host-firewall", "a hardening script closed the database's port in the instance's firewall",
           "TCP001", _firewall_on, _firewall_off, needs_packets=True, is_symptom=True),
     Fault("instance-stopped", "someone stopped the app's instance to save money", "APP001",

@@ -332,12 +332,12 @@ def test_a_shared_peer_is_named_with_the_others() -> None:
 def test_functions_and_tasks_that_carry_a_group_are_named() -> None:
     """Neither is an instance or a database, and the rule lets each in."""
     of_database = InterfaceOwner("eni-p", "RDS Proxy shop", ("sg-db",))
-    tasks = [InterfaceOwner(f"eni-t{n}", f"ECS service prod/s{n}", ("sg-web",)) for n in range(8)]
+    tasks = [InterfaceOwner(f"eni-t{n}", f"ECS service apps/s{n}", ("sg-web",)) for n in range(8)]
     owners = InterfaceOwners((LAMBDA, LAMBDA, of_database, *tasks))
     fix = fix_of(judged("NET001", groups(), app("sg-web"), owners))
     assert "database-sg (sg-db) is carried by RDS Proxy shop too" in fix.caution
-    assert "web-sg (sg-web) is carried by Lambda report and ECS service prod/s0" in fix.caution
-    assert "and ECS service prod/s4 and 3 more too, which then may connect as well" in fix.caution
+    assert "web-sg (sg-web) is carried by Lambda report and ECS service apps/s0" in fix.caution
+    assert "and ECS service apps/s4 and 3 more too, which then may connect as well" in fix.caution
     assert "not known" not in fix.caution
 
 
@@ -351,12 +351,12 @@ def test_the_apps_own_interfaces_are_no_others() -> None:
 
 
 def test_tasks_of_the_apps_own_service_are_its_siblings() -> None:
-    same = InterfaceOwner("eni-2", "ECS service prod/shop", ("sg-web",), "prod/shop")
+    same = InterfaceOwner("eni-2", "ECS service apps/shop", ("sg-web",), "apps/shop")
     other = InterfaceOwner("eni-3", "ECS service dev/shop", ("sg-web",), "dev/shop")
     unknown = InterfaceOwner("eni-4", "an ECS task", ("sg-web",))
     snapshot = b.snapshot(b.task(), InterfaceOwners((same, other, unknown)))
     found = {m.label: m.kind for m in known_value(snapshot.get(GroupMembers)).of("sg-web")}
-    assert found["ECS service prod/shop"] is MemberKind.SIBLING
+    assert found["ECS service apps/shop"] is MemberKind.SIBLING
     assert found["ECS service dev/shop"] is MemberKind.OTHER_INTERFACE
     assert found["an ECS task"] is MemberKind.OTHER_INTERFACE
 
