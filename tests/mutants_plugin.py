@@ -6,6 +6,7 @@ What that code left in an `lru_cache` would answer for the mutant, which then su
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import pytest
@@ -21,5 +22,5 @@ def pytest_sessionstart() -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "opskit":
             for value in list(vars(module).values()):
-                if hasattr(value, "cache_clear"):
+                if isinstance(value, functools._lru_cache_wrapper):
                     value.cache_clear()
