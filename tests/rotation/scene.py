@@ -187,7 +187,8 @@ class Scene:
         """Send a question to the helper on the instance."""
         running = self.operator.running
         helper = _helpers.get(running.directory)
-        if helper is None:
+        # A reset of the sandbox ends what a test has started on its machines.
+        if helper is None or helper.poll() is not None:
             here = f"http://{topology.RESOLVER_ADDRESS}:{topology.API_PORT}"
             url = running.api_url if running.dns_server else here
             helper = _helpers[running.directory] = subprocess.Popen(
