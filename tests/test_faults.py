@@ -104,7 +104,7 @@ ADVISED = {
     "host-firewall": "look at its own firewall",
     "maintenance-mode": "docker logs",
     "organization-denies": "management account",
-    "slots-taken": "shows who holds them",
+    "slots-taken": "shows who holds the slots",
 }
 """Faults for which no command is printed, since what to do is a person's decision: fault -> a part of the
 advice, which the reversal follows."""
