@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
-from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
+from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.routes import RouteTables
@@ -74,16 +74,7 @@ def analyze(
     probe: Fact[InstanceProbe],
 ) -> DatabasePaths:
     """Judge all paths; checkpoints whose ACLs, route tables or prefix lists were not read are unknown."""
-    network = Network(
-        groups,
-        acls.value if isinstance(acls, Known) else None,
-        tables.value if isinstance(tables, Known) else None,
-        peerings.value if isinstance(peerings, Known) else None,
-        lists.value if isinstance(lists, Known) else PrefixLists({}),
-        rule_ids.value if isinstance(rule_ids, Known) else None,
-        acls.reason if isinstance(acls, Unknown) else "",
-        tables.reason if isinstance(tables, Unknown) else "",
-    )
+    network = Network.of_facts(groups, acls, tables, peerings, lists, rule_ids)
     ports = probe.value.result.ephemeral_ports if isinstance(probe, Known) else None
     judge = _PathAnalysis(network, database, ports or EPHEMERAL)
     address, subnet = _today(database, subnets, dns, probe)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.routes import RouteTable, RouteTables
 from opskit.facts.security_group_rule_ids import RuleIds
@@ -109,6 +110,28 @@ class Network:
     rule_ids: RuleIds | None = None
     acls_unread: str = ""
     tables_unread: str = ""
+
+    @classmethod
+    def of_facts(
+        cls,
+        groups: SecurityGroups,
+        acls: Fact[NetworkAcls],
+        tables: Fact[RouteTables],
+        peerings: Fact[Peerings],
+        lists: Fact[PrefixLists],
+        rule_ids: Fact[RuleIds] | None = None,
+    ) -> Network:
+        """The network as far as its facts are known, with the reasons for what could not be read."""
+        return cls(
+            groups,
+            acls.value if isinstance(acls, Known) else None,
+            tables.value if isinstance(tables, Known) else None,
+            peerings.value if isinstance(peerings, Known) else None,
+            lists.value if isinstance(lists, Known) else PrefixLists({}),
+            rule_ids.value if isinstance(rule_ids, Known) else None,
+            acls.reason if isinstance(acls, Unknown) else "",
+            tables.reason if isinstance(tables, Unknown) else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)

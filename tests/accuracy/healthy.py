@@ -267,27 +267,27 @@ def other_zone(h: FaultContext) -> None:
     )
 
 
+def start_instance(h: FaultContext, address: str, subnet: str, **tags: str) -> str:
+    """Start one more instance with the app's group, and give its id."""
+    rows = [{"Key": key, "Value": value} for key, value in tags.items()]
+    reply = h.client("ec2").run_instances(
+        ImageId=fixture.IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1,
+        PrivateIpAddress=address, SubnetId=subnet, SecurityGroupIds=[h.ids.web_group],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": rows}],
+    )  # fmt: skip
+    return str(reply["Instances"][0]["InstanceId"])
+
+
 def second_instance(h: FaultContext) -> None:
     """Run a second instance of another name beside the app's."""
-    tags = [{"Key": "Name", "Value": "spare-1"}]
-    h.client("ec2").run_instances(
-        ImageId=fixture.IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1,
-        PrivateIpAddress="10.0.3.47", SubnetId=h.ids.second_app_subnet,
-        SecurityGroupIds=[h.ids.web_group],
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )  # fmt: skip
+    start_instance(h, "10.0.3.47", h.ids.second_app_subnet, Name="spare-1")
 
 
 def terminated_twin(h: FaultContext) -> None:
     """Leave the terminated instance of the last deployment, of the same name."""
-    ec2 = h.client("ec2")
-    tags = [{"Key": "Name", "Value": "linkbox-backend-0"}, {"Key": "Project", "Value": "linkbox"}]
-    reply = ec2.run_instances(
-        ImageId=fixture.IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1,
-        PrivateIpAddress="10.0.2.46", SubnetId=h.ids.app_subnet, SecurityGroupIds=[h.ids.web_group],
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )  # fmt: skip
-    ec2.terminate_instances(InstanceIds=[reply["Instances"][0]["InstanceId"]])
+    names = {"Name": "linkbox-backend-0", "Project": "linkbox"}
+    instance = start_instance(h, "10.0.2.46", h.ids.app_subnet, **names)
+    h.client("ec2").terminate_instances(InstanceIds=[instance])
 
 
 CASES: tuple[Case, ...] = (

@@ -183,7 +183,6 @@ class Row:
     pasted: int = 0
     healed: int = 0
     harmed: int = 0
-    without_command: int = 0
 
     def add(self, result: Result) -> None:
         """Count one result."""
@@ -194,7 +193,6 @@ class Row:
             self.pasted += result.repair.had_command
             self.healed += result.repair.heals
             self.harmed += bool(result.repair.broke) or not result.repair.ran
-            self.without_command += result.heals and not result.repair.had_command
 
 
 def rows(results: Iterable[Result]) -> dict[tuple[str, str], Row]:

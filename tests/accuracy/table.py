@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from tests.accuracy.interface import Kind
 from tests.accuracy.score import Answer, Result, Row, misses, rows
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "accuracy.md"
@@ -77,6 +78,8 @@ def list_of_misses(results: Sequence[Result]) -> str:
             parts.append(f"warned {', '.join(seen.warnings)}")
         if seen.explained:
             parts.append("explained " + ", ".join(f"{a} by {b}" for a, b in seen.explained.items()))
+        if result.kind == Kind.RIGHTS and not seen.names_right:
+            parts.append("the missing right is not named")
         if result.repair is not None:
             parts.append(_repair(result))
         if result.error:

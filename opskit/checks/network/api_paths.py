@@ -102,15 +102,7 @@ def analyze(
     zones: Fact[PrivateZones],
 ) -> ApiPaths:
     """Judge the way to each API, by the rules and routes alone."""
-    network = Network(
-        groups,
-        acls.value if isinstance(acls, Known) else None,
-        tables.value if isinstance(tables, Known) else None,
-        peerings.value if isinstance(peerings, Known) else None,
-        lists.value if isinstance(lists, Known) else PrefixLists({}),
-        acls_unread=acls.reason if isinstance(acls, Unknown) else "",
-        tables_unread=tables.reason if isinstance(tables, Unknown) else "",
-    )
+    network = Network.of_facts(groups, acls, tables, peerings, lists)
     services = list(AGENT_ACTIONS) if app.managed_node_id else ["ssmmessages"]
     if isinstance(endpoints, Unknown):
         unread = (

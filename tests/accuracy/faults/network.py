@@ -23,11 +23,11 @@ def ranges(*cidrs: str) -> dict[str, Any]:
     return {"IpRanges": [{"CidrIp": cidr} for cidr in cidrs]}
 
 
-def admitting(*rules: dict[str, Any]) -> Action:
-    """Replace the ingress rules of the database's group."""
+def admitting(*rules: dict[str, Any], at: str = "database_group") -> Action:
+    """Replace the ingress rules of a group, which is named by a field of the sandbox's ids."""
 
     def action(h: FaultContext) -> None:
-        ec2, group = h.client("ec2"), h.ids.database_group
+        ec2, group = h.client("ec2"), getattr(h.ids, at)
         row = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=row["IpPermissions"])
         if rules:
@@ -146,11 +146,8 @@ def balancer(port: int) -> Action:
     """Let the app's group allow the load balancer on another port."""
 
     def action(h: FaultContext) -> None:
-        ec2, group = h.client("ec2"), h.ids.web_group
-        row = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
-        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=row["IpPermissions"])
         pair = {"UserIdGroupPairs": [{"GroupId": h.ids.balancer_group}]}
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule(port, pair)])
+        admitting(rule(port, pair), at="web_group")(h)
 
     return action
 
