@@ -14,6 +14,7 @@ from opskit.report.diagnosis_json import schema
 from opskit.sandbox import lifecycle
 from opskit.sandbox.faults import FAULTS
 from tests.conftest import Operator
+from tests.pace import scaled
 
 
 def test_healthy_linkbox_has_no_fault(operator: Operator) -> None:
@@ -108,6 +109,7 @@ ADVISED = {
 }
 """Faults for which no command is printed, since what to do is a person's decision: fault -> a part of the
 advice, which the reversal follows."""
+SETTLED_WITHIN_S = scaled(30)
 STATEMENT = re.compile(r"(?:alter role|grant connect|create database)[^;]*;")
 IN_PSQL = {"connect-revoked", "database-dropped", "role-no-login"}
 """Faults whose advice has a statement for an administrator of the database."""
@@ -161,7 +163,12 @@ def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> 
             assert cause["fix"]["caution"]
             assert operator.script(BEFORE_THE_FIX[name]).returncode == 0
         operator.paste(cause)
+    last_try = time.monotonic() + SETTLED_WITHIN_S
     found, status = operator.wait_for(0)
+    while status == 0 and named(found, fault.status) and time.monotonic() < last_try:
+        # A database that reboots answers before RDS reports it available: until then that is a warning.
+        time.sleep(0.3)
+        found, status = operator.wait_for(0)
     assert status == 0, found["root_causes"]
     assert named(found, fault.status) == []
 
